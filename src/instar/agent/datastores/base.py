@@ -1,0 +1,143 @@
+"""Every hook of a datastore, on one page: when it is called, what it does, whether it may be repeated.
+
+A datastore overrides what it needs. Hooks that take long are run as named jobs and are given a `report`
+function for progress; brief ones are calls. A hook that fails raises `GuestError` with what was seen and a
+remedy; a hook that a datastore does not have raises `NotSupported`.
+"""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from instar.wire.agent import (
+    DatabaseSpec,
+    DatabaseStatus,
+    PostUpgradeParams,
+    PrepareParams,
+    ReadBack,
+    UpgradeCheck,
+    UpgradeParams,
+    UserSpec,
+)
+from instar.wire.errors import NotSupported
+
+Report = Callable[[str, float | None], None]
+"""`report(message, percent)`: something measurable moved."""
+
+
+class Datastore:
+    """Base of all datastores: each hook here refuses with `NotSupported`."""
+
+    name = ""
+
+    # -- jobs -------------------------------------------------------------------------------------------
+
+    def prepare(self, params: PrepareParams, report: Report) -> dict[str, Any]:
+        """Make the database on a blank volume and start it; on a volume that holds one, start that. Repeatable."""
+        raise self._lacks("prepare")
+
+    def start(self, report: Report) -> dict[str, Any]:
+        """Start the database and let clients in; succeeds when it runs already. Repeatable."""
+        raise self._lacks("start")
+
+    def stop(self, report: Report) -> dict[str, Any]:
+        """Stop the database cleanly; succeeds when it is stopped already. Repeatable."""
+        raise self._lacks("stop")
+
+    def restart(self, report: Report) -> dict[str, Any]:
+        """Stop and start the database. Repeatable."""
+        raise self._lacks("restart")
+
+    def pre_upgrade(self, params: UpgradeParams, report: Report) -> dict[str, Any]:
+        """Check again, stop the database cleanly, save configuration to the volume, let go of the volume.
+
+        Gives `upgrade_info`, a JSON object, which the new image's `post_upgrade` receives. On any failure the
+        database is running again before the error is raised. Repeatable.
+        """
+        raise self._lacks("pre_upgrade")
+
+    def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
+        """Take the volume, restore configuration, upgrade the data files, start, check through the private
+        socket, and only then let clients in. Repeatable after a crash at any point.
+        """
+        raise self._lacks("post_upgrade")
+
+    def settle(self, report: Report) -> dict[str, Any]:
+        """What an upgrade leaves for when clients are served again: statistics, old files. Repeatable."""
+        return {}
+
+    # -- calls ------------------------------------------------------------------------------------------
+
+    def status(self) -> DatabaseStatus:
+        """Tell how the database is, by asking it; never raises for a database that is down."""
+        raise self._lacks("status")
+
+    def check_upgrade(self, params: UpgradeParams) -> UpgradeCheck:
+        """Gather everything that stands in the way of the upgrade, with the database up; changes nothing."""
+        raise self._lacks("check_upgrade")
+
+    def read_back(self) -> ReadBack:
+        """Read from the running database what it is, for verification."""
+        raise self._lacks("read_back")
+
+    def list_databases(self) -> list[DatabaseSpec]:
+        """List the databases that are the user's, sorted by name."""
+        raise self._lacks("list_databases")
+
+    def create_databases(self, databases: list[DatabaseSpec]) -> None:
+        """Make databases; BadRequest when one exists."""
+        raise self._lacks("create_databases")
+
+    def delete_database(self, name: str) -> None:
+        """Drop a database, disconnecting who uses it; NotFound when it is missing."""
+        raise self._lacks("delete_database")
+
+    def list_users(self) -> list[UserSpec]:
+        """List the users that are the user's, with the databases each may use, sorted by name."""
+        raise self._lacks("list_users")
+
+    def create_users(self, users: list[UserSpec]) -> None:
+        """Make users; BadRequest when one exists or a database is unknown."""
+        raise self._lacks("create_users")
+
+    def update_user(self, name: str, host: str, change: UserSpec) -> None:
+        """Rename a user or set its password (None means keep); NotFound when it is missing."""
+        raise self._lacks("update_user")
+
+    def delete_user(self, name: str, host: str) -> None:
+        """Drop a user, giving what it owns to the administrator; NotFound when it is missing."""
+        raise self._lacks("delete_user")
+
+    def grant(self, name: str, host: str, databases: list[str]) -> None:
+        """Let a user use databases. Repeatable."""
+        raise self._lacks("grant")
+
+    def revoke(self, name: str, host: str, database: str) -> None:
+        """Take that back; NotFound when there was no such grant."""
+        raise self._lacks("revoke")
+
+    def root_enabled(self) -> bool:
+        """Tell whether the superuser may log in over the network."""
+        raise self._lacks("root_enabled")
+
+    def enable_root(self, password: str) -> UserSpec:
+        """Let the superuser in over the network with this password. Repeatable."""
+        raise self._lacks("enable_root")
+
+    def disable_root(self) -> None:
+        """Shut the superuser out; NotFound when it was never let in."""
+        raise self._lacks("disable_root")
+
+    def _lacks(self, hook: str) -> NotSupported:
+        return NotSupported(f"Datastore {self.name or type(self).__name__} has no hook {hook}")
+
+
+class Guest(Protocol):
+    """What an agent gives to its datastore: where things are on this server."""
+
+    root: str
+    """The server's root directory; "/" on a whole system."""
+    volume: str
+    """Where the data volume is mounted."""
+    address: str
+    """The address that the database listens on."""
+    instance_id: str

@@ -1,0 +1,43 @@
+"""What every `request()` and every inquiry is handed: who asks, and the rooms below the door."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from instar.control.providers.base import Abilities, FlavorSpec
+from instar.control.store.sealing import Sealer
+from instar.control.store.session import Store
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who sends a request, as the door found out."""
+
+    project: str
+    user: str
+    is_admin: bool = False
+    request_id: str = ""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The rooms that requests are worked at; made once, by wiring.
+
+    `flavors` lists the sizes on offer from data (it touches no machine); `wake` nudges a worker in the same
+    process, if there is one.
+    """
+
+    store: Store
+    sealer: Sealer
+    flavors: Callable[[], list[FlavorSpec]]
+    abilities: Abilities
+    wake: Callable[[], None] = field(default=lambda: None)
+    undo_window: float = 0.0
+    answer_timeout: float = 15.0
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """An operation that was accepted: it is in the store, with its first event."""
+
+    operation_id: str
+    instance_id: str

@@ -1,0 +1,208 @@
+"""The contract of a compute provider: images, flavors, ports, volumes, servers.
+
+Rules that the contract suite holds every provider to:
+
+- Names come from our ids. `ensure_*` looks for its thing by name before it makes it, so each may be repeated
+  after a crash, and by two callers at once, with one thing as the result.
+- Handles are opaque JSON-able dictionaries that carry `provider` and `v`; a handle is enough to find the thing
+  again. We store them and hand them back.
+- Calls are brief: long work is begun, and `inspect_server` or `stage` tells how far it is. None of them sleeps.
+- `destroy_*` of a missing thing succeeds. `inspect_*` of a missing thing says so, it does not raise.
+- A failure raises `ProviderError`, with `retryable` set where trying again may help.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from instar.wire.agent import Manifest
+from instar.wire.states import ServerState
+
+Handle = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a provider can do, as data; what it can't is refused at the door."""
+
+    instant_snapshots: bool = False
+    snapshots: bool = False
+    console_log: bool = False
+    resize_server: bool = False
+    extend_volume: bool = False
+    enforces_volume_size: bool = False
+    enforces_memory: bool = False
+    replace: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image in the provider's store; `ref` is its content digest or the cloud's image id."""
+
+    ref: str
+    manifest: Manifest
+
+
+@dataclass(frozen=True)
+class FlavorSpec:
+    """A size of server: `ram` in MiB, `disk` in GiB."""
+
+    id: str
+    name: str
+    ram: int
+    vcpus: int
+    disk: int = 0
+
+
+@dataclass(frozen=True)
+class Port:
+    """A network identity: it stays while servers come and go."""
+
+    handle: Handle
+    address: str
+    hostname: str
+
+
+@dataclass(frozen=True)
+class VolumeInfo:
+    """A data volume: `size` in GiB, `used` and `free` in bytes where known; `attached_to` names the server."""
+
+    handle: Handle
+    id: str
+    size: int
+    used: int | None = None
+    free: int | None = None
+    attached_to: str | None = None
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A volume's state at one moment."""
+
+    handle: Handle
+    id: str
+    instant: bool
+
+
+@dataclass(frozen=True)
+class Staging:
+    """How far an image is on its way to where the server runs."""
+
+    done: bool
+    moved: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """What `ensure_server` makes: `name` is derived from our ids; `files` maps paths below the root to text.
+
+    Files are readable by the server's own user only.
+    """
+
+    name: str
+    image: str
+    flavor: FlavorSpec
+    port: Port
+    volume: Handle
+    files: dict[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """What is known of a server; `image` is the image its root disk was made from, read from the machine.
+
+    `token` is the token of the last rebuild that was carried out (empty after create).
+    """
+
+    handle: Handle
+    state: ServerState
+    image: str | None = None
+    token: str = ""
+    reason: str = ""
+
+
+class Provider(Protocol):
+    """A place where servers run."""
+
+    name: str
+    abilities: Abilities
+
+    # images and flavors
+    def images(self) -> list[Image]:
+        """List the images in the store that carry a manifest."""
+
+    def image(self, ref: str) -> Image:
+        """Find one image. Raises NotFound."""
+
+    def flavors(self) -> list[FlavorSpec]:
+        """List the sizes on offer."""
+
+    def stage(self, server: Handle, image: str) -> Staging:
+        """Bring the image to where the server runs, unpacked, without touching what runs; repeat until done."""
+
+    # ports
+    def ensure_port(self, name: str, hostname: str) -> Port:
+        """Find or make the network identity called `name`."""
+
+    def destroy_port(self, handle: Handle) -> None:
+        """Give the address back."""
+
+    # volumes
+    def ensure_volume(self, name: str, size: int) -> VolumeInfo:
+        """Find or make the volume called `name` with `size` GiB; refuses when the space is not there."""
+
+    def inspect_volume(self, handle: Handle) -> VolumeInfo | None:
+        """Tell what is known of a volume, None when it is missing."""
+
+    def destroy_volume(self, handle: Handle) -> None:
+        """Delete a volume with its data; refused while it is attached. Its snapshots go with it."""
+
+    def extend_volume(self, handle: Handle, size: int) -> VolumeInfo:
+        """Grow a volume to `size` GiB."""
+
+    def attach_volume(self, server: Handle, volume: Handle) -> None:
+        """Attach the volume to the server."""
+
+    def detach_volume(self, server: Handle, volume: Handle) -> None:
+        """Detach the volume; the server must not be using it."""
+
+    def snapshot_volume(self, handle: Handle, name: str) -> Snapshot:
+        """Find or make the snapshot called `name`; the volume must not be written to meanwhile."""
+
+    def revert_volume(self, handle: Handle, snapshot: Handle) -> None:
+        """Put the volume back to the snapshot."""
+
+    def clone_volume(self, snapshot: Handle, name: str) -> VolumeInfo:
+        """Find or make a volume called `name` with the snapshot's content."""
+
+    def destroy_snapshot(self, snapshot: Handle) -> None:
+        """Delete a snapshot."""
+
+    # servers
+    def ensure_server(self, spec: ServerSpec) -> ServerInfo:
+        """Find or begin to make the server called `spec.name`; repeat or inspect until ACTIVE."""
+
+    def inspect_server(self, handle: Handle) -> ServerInfo:
+        """Tell what the machine itself says of the server."""
+
+    def rebuild_server(self, handle: Handle, image: str, files: dict[str, str], token: str) -> ServerInfo:
+        """Wipe the root disk, replace it by the image, inject files again; the port and the volume stay.
+
+        `token` names this rebuild: a repeat with the same token looks before it acts, finishes what was begun
+        and wipes nothing twice. Every process of the old server is gone before the new one starts.
+        """
+
+    def reboot_server(self, handle: Handle, token: str) -> ServerInfo:
+        """Stop every process of the server and boot it again from the same root disk; once per `token`."""
+
+    def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
+        """Change the server's size."""
+
+    def destroy_server(self, handle: Handle) -> None:
+        """Delete the server with its root disk; the port and the volume stay. No process is left behind."""
+
+    def console_log(self, handle: Handle, lines: int) -> str:
+        """Give the last lines that the server printed."""
+
+    def recover(self) -> None:
+        """Called when a worker starts: boot again what should run and does not (the machine was rebooted)."""

@@ -1,0 +1,76 @@
+"""The record store: one engine, transactions that begin as writers or as readers, and the store's own clock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Engine, create_engine, event, func, literal_column, make_url, select
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.elements import ColumnElement
+
+_NOW = {
+    "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
+    "postgresql": "extract(epoch from clock_timestamp())::float8",
+    "mysql": "cast(unix_timestamp(sysdate(6)) as double)",
+    "mariadb": "cast(unix_timestamp(sysdate(6)) as double)",
+}
+
+
+class Store:
+    """A record store on SQLite, PostgreSQL or MariaDB, named by an SQLAlchemy URL."""
+
+    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+        self.url = make_url(url)
+        self.engine = _engine(self.url, pool_size)
+
+    @contextmanager
+    def begin(self) -> Iterator[Session]:
+        """A transaction that may write: committed at the end, rolled back on an exception."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            if self.engine.dialect.name == "sqlite":
+                session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+            yield session
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """A transaction that only reads."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @property
+    def clock(self) -> ColumnElement[float]:
+        """The store's own clock as an SQL expression: seconds since the epoch, fractions included."""
+        return literal_column(_NOW[self.engine.dialect.name])
+
+    def now(self, session: Session) -> float:
+        """Ask the store what time it is."""
+        return float(session.execute(select(self.clock)).scalar_one())
+
+    def ping(self) -> None:
+        """Ask the store for anything; raises SQLAlchemyError when it is away."""
+        with self.engine.connect() as connection:
+            connection.execute(select(func.count()).select_from(select(literal_column("1")).subquery()))
+
+    def close(self) -> None:
+        """Let every connection go."""
+        self.engine.dispose()
+
+
+def _engine(url: URL, pool_size: int) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=pool_size)
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    isolation = "READ COMMITTED"
+    return create_engine(
+        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, isolation_level=isolation
+    )
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    """Take transactions into our own hands (the driver would begin them late) and use write-ahead logging."""
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()

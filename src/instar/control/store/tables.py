@@ -1,0 +1,181 @@
+"""Every table. Times are seconds since the epoch as doubles (a MariaDB FLOAT would round leases away)."""
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+Json = dict[str, Any]
+
+
+class Base(DeclarativeBase):
+    """Base of all tables."""
+
+    type_annotation_map = {
+        float: Double,
+        str: String(255),
+        Json: JSON,
+        list[str]: JSON,
+    }
+
+
+class Datastore(Base):
+    """A kind of database, such as postgresql."""
+
+    __tablename__ = "datastores"
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    default_version_id: Mapped[str | None] = mapped_column(String(36))
+    created: Mapped[float]
+
+    versions: Mapped[list["DatastoreVersion"]] = relationship(back_populates="datastore")
+
+
+class DatastoreVersion(Base):
+    """A version of a datastore: a name that users know and the image that instances of it run."""
+
+    __tablename__ = "datastore_versions"
+    __table_args__ = (UniqueConstraint("datastore_id", "name"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    datastore_id: Mapped[str] = mapped_column(ForeignKey("datastores.id"))
+    name: Mapped[str]
+    number: Mapped[str]
+    manager: Mapped[str]
+    image: Mapped[str | None]
+    image_tags: Mapped[list[str]]
+    packages: Mapped[list[str]]
+    active: Mapped[bool] = mapped_column(Boolean)
+    registry_ext: Mapped[str | None]
+    repl_strategy: Mapped[str | None]
+    upgrade_from: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    created: Mapped[float]
+
+    datastore: Mapped[Datastore] = relationship(back_populates="versions")
+
+
+class Instance(Base):
+    """A database instance. `status` is written by the engine alone, from the cursor of its open operation."""
+
+    __tablename__ = "instances"
+    __table_args__ = (Index("instances_listing", "project", "deleted", "created", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str]
+    name: Mapped[str]
+    version_id: Mapped[str] = mapped_column(ForeignKey("datastore_versions.id"))
+    flavor_id: Mapped[str]
+    volume_size: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(String(32))
+    service_status: Mapped[str] = mapped_column(String(32), default="")
+    service_updated: Mapped[float | None]
+    service_reason: Mapped[str] = mapped_column(Text, default="")
+    volume_used: Mapped[float | None]
+    next_check: Mapped[float] = mapped_column(index=True)
+    fault: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    access: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    port: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    volume: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    server: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    volume_id: Mapped[str | None]
+    address: Mapped[str | None]
+    hostname: Mapped[str | None]
+    image: Mapped[str | None]
+    agent_version: Mapped[str | None]
+    engine_version: Mapped[str | None]
+    root_enabled: Mapped[float | None]
+    created: Mapped[float]
+    updated: Mapped[float]
+    deleted: Mapped[bool] = mapped_column(Boolean, default=False)
+    deleted_at: Mapped[float | None]
+
+    version: Mapped[DatastoreVersion] = relationship(lazy="joined", innerjoin=True)
+
+
+class Operation(Base):
+    """A change to an instance, under way or ended.
+
+    `slot` holds the instance's id while an exclusive operation is open and NULL afterwards: its uniqueness is
+    what admits one. `permit` is a number below the concurrency cap, held from first claim to end. `fence` is
+    raised at every claim; every later write is conditional on it.
+    """
+
+    __tablename__ = "operations"
+    __table_args__ = (
+        Index("operations_due", "state", "due_at"),
+        Index("operations_of_instance", "instance_id", "created"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instances.id"))
+    project: Mapped[str]
+    kind: Mapped[str] = mapped_column(String(64))
+    inputs: Mapped[Json]
+    secrets: Mapped[str | None] = mapped_column(Text)
+    outputs: Mapped[Json]
+    status_before: Mapped[str] = mapped_column(String(32))
+    state: Mapped[str] = mapped_column(String(16))
+    cursor: Mapped[str] = mapped_column(String(64))
+    slot: Mapped[str | None] = mapped_column(String(36), unique=True)
+    permit: Mapped[int | None] = mapped_column(Integer, unique=True)
+    fence: Mapped[int] = mapped_column(Integer, default=0)
+    owner: Mapped[str | None]
+    lease_until: Mapped[float | None]
+    due_at: Mapped[float | None]
+    step_started: Mapped[float | None]
+    deadline: Mapped[float | None]
+    moved: Mapped[str] = mapped_column(Text, default="")
+    attempts: Mapped[int] = mapped_column(Integer, default=0)
+    reason: Mapped[str] = mapped_column(Text, default="")
+    percent: Mapped[float | None]
+    error: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    actor: Mapped[str]
+    request_id: Mapped[str]
+    downtime: Mapped[float | None]
+    created: Mapped[float]
+    started: Mapped[float | None]
+    ended: Mapped[float | None] = mapped_column(index=True)
+
+    instance: Mapped[Instance] = relationship()
+
+
+class StepRecord(Base):
+    """One passage of an operation through one step."""
+
+    __tablename__ = "operation_steps"
+
+    operation_id: Mapped[str] = mapped_column(ForeignKey("operations.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    stretch: Mapped[str] = mapped_column(String(16))
+    state: Mapped[str] = mapped_column(String(16))
+    started: Mapped[float]
+    ended: Mapped[float | None]
+    error: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+
+
+class Event(Base):
+    """Something that happened to an operation, written with the change and delivered after it."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("events_of_operation", "operation_id", "id"), Index("events_undelivered", "delivered", "id"))
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    project: Mapped[str]
+    operation_id: Mapped[str] = mapped_column(String(36))
+    instance_id: Mapped[str] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(64))
+    payload: Mapped[Json]
+    delivered: Mapped[bool] = mapped_column(Boolean, default=False)
+    created: Mapped[float]
