@@ -132,7 +132,9 @@ class UpgradeParams(BaseModel):
     target_image_digest: str
     target_glibc: str = ""
     target_icu: str = ""
-    method: str = Field(default="link", description="how data files cross a major version: link, clone or copy")
+    method: str = Field(
+        default="link", description="how data files cross a major version: link, clone or copy"
+    )
 
 
 class UpgradeCheck(BaseModel):

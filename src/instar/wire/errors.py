@@ -49,6 +49,11 @@ class InstarError(Exception):
     status: ClassVar[int] = 500
     fault: ClassVar[str] = "instanceFault"
 
+    details: str = ""
+    """What a REST answer said beside the message; set by the client."""
+    request_id: str = ""
+    """The id under which the control plane logged the request; set by the client."""
+
     def __init__(
         self,
         brief: str,
@@ -59,7 +64,12 @@ class InstarError(Exception):
         findings: list[Finding] | None = None,
     ) -> None:
         self.body = ErrorBody(
-            code=self.code, brief=brief, seen=seen, remedy=remedy, retryable=retryable, findings=findings or []
+            code=self.code,
+            brief=brief,
+            seen=seen,
+            remedy=remedy,
+            retryable=retryable,
+            findings=findings or [],
         )
         super().__init__(self.body.sentence())
 

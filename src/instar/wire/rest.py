@@ -5,7 +5,7 @@ Requests refuse unknown keys and wrong types; answers may gain keys. Names and v
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints
 
 from instar.wire.errors import ErrorBody
 from instar.wire.states import OperationState, StepState, Stretch
@@ -17,7 +17,11 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("must be a whole number, not true or false")
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else value
+    return (
+        int(value)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10
+        else value
+    )
 
 
 def _last_segment(value: Any) -> Any:
@@ -182,11 +186,17 @@ class Instance(Answer):
     fault: Fault | None = None
     server_id: str | None = None
     volume_id: str | None = None
-    operation: dict[str, Any] | None = Field(default=None, description="the open operation: id, kind, step, reason")
+    operation: dict[str, Any] | None = Field(
+        default=None, description="the open operation: id, kind, step, reason"
+    )
     port: int | None = Field(default=None, description="the database's port")
-    image: str | None = Field(default=None, description="digest of the image that the server runs, as verified")
+    image: str | None = Field(
+        default=None, description="digest of the image that the server runs, as verified"
+    )
     agent_version: str | None = None
-    engine_version: str | None = Field(default=None, description="as the database itself said when last verified")
+    engine_version: str | None = Field(
+        default=None, description="as the database itself said when last verified"
+    )
 
 
 class InstanceAnswer(Answer):
@@ -386,3 +396,93 @@ class OperationAnswer(Answer):
 class OperationsAnswer(Answer):
     operations: list[Operation]
     links: list[Link] | None = None
+
+
+# -- the rest of the door's answers -------------------------------------------------------------------------
+
+
+class FlavorsAnswer(Answer):
+    flavors: list[Flavor]
+
+
+class FlavorAnswer(Answer):
+    flavor: Flavor
+
+
+class VolumeTypesAnswer(Answer):
+    volume_types: list[dict[str, Any]]
+
+
+class MgmtVersionsAnswer(Answer):
+    versions: list[MgmtVersion]
+    links: list[Link] | None = None
+
+
+class MgmtVersionAnswer(Answer):
+    version: MgmtVersion
+
+
+class DatabasesAnswer(Answer):
+    databases: list[Database]
+    links: list[Link] | None = None
+
+
+class UsersAnswer(Answer):
+    users: list[User]
+    links: list[Link] | None = None
+
+
+class UserAnswer(Answer):
+    user: User
+
+
+class RootAnswer(Answer):
+    rootEnabled: bool
+
+
+class ActionRequest(
+    RootModel[Annotated[dict[str, dict[str, Any] | None], Field(min_length=1, max_length=1)]]
+):
+    """Body of an action: one key, the verb, such as `{"restart": {}}`."""
+
+
+class ApiVersion(Answer):
+    id: str
+    status: str
+    updated: str
+    links: list[Link]
+
+
+class ApiVersionsAnswer(Answer):
+    versions: list[ApiVersion]
+
+
+class ApiVersionAnswer(Answer):
+    version: ApiVersion
+
+
+class AbsoluteLimits(Answer):
+    """-1 means that there is no limit."""
+
+    verb: Literal["ABSOLUTE"] = "ABSOLUTE"
+    max_instances: int
+    max_ram: int
+    max_backups: int
+    max_volumes: int
+
+
+class LimitsAnswer(Answer):
+    limits: list[AbsoluteLimits]
+
+
+class HealthAnswer(Answer):
+    status: Literal["OK"] = "OK"
+
+
+class Problem(Answer):
+    """The inside of an error's envelope; `details` lists a check's findings."""
+
+    code: int
+    message: str
+    details: str | None = None
+    error: ErrorBody | None = Field(default=None, description="the same, as data")

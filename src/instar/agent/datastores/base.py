@@ -5,12 +5,13 @@ function for progress; brief ones are calls. A hook that fails raises `GuestErro
 remedy; a hook that a datastore does not have raises `NotSupported`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from instar.wire.agent import (
     DatabaseSpec,
     DatabaseStatus,
+    Manifest,
     PostUpgradeParams,
     PrepareParams,
     ReadBack,
@@ -29,10 +30,20 @@ class Datastore:
 
     name = ""
 
+    # -- the agent's own life ---------------------------------------------------------------------------
+
+    def bring_back(self) -> None:
+        """Start the database if it should run and does not; called when the agent starts and every moment
+        after, never while a job runs. An error is reported by `status` until this succeeds. Repeatable.
+        """
+
+    def shut_down(self) -> None:
+        """Stop the database because the server goes down; it still should run. Repeatable."""
+
     # -- jobs -------------------------------------------------------------------------------------------
 
     def prepare(self, params: PrepareParams, report: Report) -> dict[str, Any]:
-        """Make the database on a blank volume and start it; on a volume that holds one, start that. Repeatable."""
+        """Make the database on a blank volume and start it; start the one that a volume holds. Repeatable."""
         raise self._lacks("prepare")
 
     def start(self, report: Report) -> dict[str, Any]:
@@ -132,12 +143,38 @@ class Datastore:
 
 
 class Guest(Protocol):
-    """What an agent gives to its datastore: where things are on this server."""
+    """What an agent gives to its datastore: where things are on this server, and what was injected."""
 
-    root: str
-    """The server's root directory; "/" on a whole system."""
-    volume: str
-    """Where the data volume is mounted."""
-    address: str
-    """The address that the database listens on."""
-    instance_id: str
+    @property
+    def root(self) -> str:
+        """The server's root directory; "/" on a whole system."""
+
+    @property
+    def volume(self) -> str:
+        """Where the data volume is mounted."""
+
+    @property
+    def address(self) -> str:
+        """The address that the database listens on."""
+
+    @property
+    def port(self) -> int:
+        """The port that the database listens on."""
+
+    @property
+    def instance_id(self) -> str:
+        """Whose database this is."""
+
+    @property
+    def facts(self) -> Mapping[str, str]:
+        """All of guest_info.conf, such as `ram` (MiB)."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """What this server's image is."""
+
+    def take_volume(self) -> None:
+        """Mount the data volume. Raises GuestError. Repeatable."""
+
+    def release_volume(self) -> None:
+        """Let go of the data volume. Repeatable."""

@@ -1,0 +1,1 @@
+"""Datastores, their versions and images, and which version can be reached from which."""

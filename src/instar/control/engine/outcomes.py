@@ -53,7 +53,8 @@ class Step(Generic[Ctx]):
 
     `patience` is how many seconds it may wait with nothing measurable moving. On failure the cursor goes to
     the step named by `way_back`; without one, the instance is left as it was when `harmless`, else in ERROR.
-    `aliases` are names that older releases gave this step.
+    An `optional` step's failure is told and the story goes on. `aliases` are names that older releases gave
+    this step.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Step(Generic[Ctx]):
     stretch: Stretch = Stretch.PREPARE
     patience: float = 120.0
     harmless: bool = False
+    optional: bool = False
     way_back: str | None = None
     aliases: tuple[str, ...] = ()
 

@@ -1,0 +1,1 @@
+"""What happened: ``record.py`` within the change's transaction, ``deliver.py`` and ``stream.py`` after it."""

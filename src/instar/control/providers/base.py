@@ -140,6 +140,16 @@ class Provider(Protocol):
     def stage(self, server: Handle, image: str) -> Staging:
         """Bring the image to where the server runs, unpacked, without touching what runs; repeat until done."""
 
+    # what is there under a name of ours, whoever made it and whether or not its handle was ever recorded
+    def find_port(self, name: str) -> Handle | None:
+        """Find the network identity called `name`."""
+
+    def find_volume(self, name: str) -> Handle | None:
+        """Find the volume called `name`."""
+
+    def find_server(self, name: str) -> Handle | None:
+        """Find the server called `name`."""
+
     # ports
     def ensure_port(self, name: str, hostname: str) -> Port:
         """Find or make the network identity called `name`."""

@@ -1,6 +1,7 @@
 """Passwords on their way through the record store: sealed with a key that lies outside of it."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ class Sealer:
     def from_file(cls, path: Path) -> "Sealer":
         """Read the key, making the file (mode 0600) when there is none."""
         try:
-            with path.open("xb", opener=_private) as file:
-                file.write(Fernet.generate_key())
+            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError:
-            pass
+            return cls(path.read_bytes().strip())
+        with os.fdopen(file, "wb") as stream:
+            stream.write(Fernet.generate_key())
         return cls(path.read_bytes().strip())
 
     def seal(self, secrets: dict[str, Any]) -> str | None:
@@ -41,9 +43,3 @@ class Sealer:
                 remedy="Give every API and worker host the same file (setting [store] seal_key_file).",
             ) from None
         return opened
-
-
-def _private(path: str, flags: int) -> int:
-    import os
-
-    return os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""The record store: one engine, transactions that begin as writers or as readers, and the store's own clock."""
+"""The record store: its engine, transactions that write or read, and the store's own clock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +58,9 @@ class Store:
 
 def _engine(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=pool_size)
+        engine = create_engine(
+            url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=pool_size
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     isolation = "READ COMMITTED"

@@ -137,6 +137,7 @@ class Operation(Base):
     deadline: Mapped[float | None]
     moved: Mapped[str] = mapped_column(Text, default="")
     attempts: Mapped[int] = mapped_column(Integer, default=0)
+    resumes: Mapped[int] = mapped_column(Integer, default=0)
     reason: Mapped[str] = mapped_column(Text, default="")
     percent: Mapped[float | None]
     error: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
@@ -169,7 +170,11 @@ class Event(Base):
     """Something that happened to an operation, written with the change and delivered after it."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("events_of_operation", "operation_id", "id"), Index("events_undelivered", "delivered", "id"))
+    __table_args__ = (
+        Index("events_of_operation", "operation_id", "id"),
+        Index("events_undelivered", "delivered", "id"),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
     project: Mapped[str]

@@ -1,0 +1,79 @@
+# `make` lists the targets. Everything that is made here lies in .venv, docs/_build and $(TEST_IMAGES).
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Outside the tree: tests that run as root start database servers under users who may not reach a home folder.
+TEST_IMAGES ?= $(or $(TMPDIR),/tmp)/instar-test-images-$(shell id -u)
+export INSTAR_TEST_IMAGES := $(TEST_IMAGES)
+export INSTAR_TEST_ENGINES ?= $(TEST_IMAGES)/engines
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: venv
+venv: .venv/.installed ## make .venv with everything that development needs
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+		echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=/path/to/python3" >&2
+		exit 1
+	}
+	# Debian's python3 without python3-venv can't put pip into an environment; its pip, where installed, can.
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv >/dev/null 2>&1 || {
+		rm -rf .venv
+		$(PYTHON) -m venv --without-pip .venv
+		$(PYTHON) -m pip --python $(BIN)/python install --quiet pip
+	} || {
+		rm -rf .venv
+		echo "$(PYTHON) can't make a virtual environment. Try: apt-get install python3-venv" >&2
+		exit 1
+	}
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev,docs]'
+	touch $@
+
+.PHONY: lint
+lint: venv ## format, lint, types, import contracts
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: check
+check: lint ## lint, then unit and scenario tests: what every change passes
+	$(BIN)/pytest -q -n auto tests/unit tests/scenario
+
+.PHONY: test
+test: lint engines ## everything: check, then contract, crash and live tests
+	$(BIN)/pytest -q -n auto tests/unit tests/scenario $(wildcard tests/contract tests/crash)
+	$(BIN)/pytest -q tests/live
+
+.PHONY: live
+live: engines ## live tests only: real processes and databases
+	$(BIN)/pytest -q tests/live
+
+.PHONY: engines
+engines: venv ## build the image whose database programs the contract tests run
+	path=$$($(BIN)/instar image build postgresql-18.6 --image-dir $(TEST_IMAGES) -f value -c path)
+	ln -sfn "$$path/tree" $(TEST_IMAGES)/engines
+
+.PHONY: demo
+demo: venv ## create an instance, upgrade it under load, print what happened (KEEP=1 leaves it running)
+	KEEP=$(KEEP) $(BIN)/python demo/demo.py
+
+.PHONY: bench
+bench: venv ## run every measured comparison; each prints a table
+	for script in bench/*.py; do $(BIN)/python "$$script"; done
+
+.PHONY: docs
+docs: venv ## build the documentation; a warning is an error
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+.PHONY: clean
+clean: ## remove what was made here, the environment and the test images too
+	rm -rf .venv build dist docs/_build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	rm -rf $(TEST_IMAGES)

@@ -1,0 +1,228 @@
+"""PostgreSQL's hooks, each led to the file that tells its story.
+
+What speaks to a running database is imported when it is first needed: the driver takes longer to load than
+the agent takes to start.
+"""
+
+import threading
+from typing import Any
+
+from instar.agent import volume
+from instar.agent.datastores.base import Datastore, Guest, Report
+from instar.agent.datastores.postgresql import desire
+from instar.agent.datastores.postgresql.desire import Desire
+from instar.agent.datastores.postgresql.server import Server
+from instar.wire.agent import (
+    DatabaseSpec,
+    DatabaseStatus,
+    PostUpgradeParams,
+    PrepareParams,
+    ReadBack,
+    UpgradeCheck,
+    UpgradeParams,
+    UserSpec,
+)
+from instar.wire.errors import InstarError
+from instar.wire.states import ServiceStatus
+
+
+class PostgreSQL(Datastore):
+    """The datastore `postgresql`."""
+
+    name = "postgresql"
+
+    def __init__(self, guest: Guest) -> None:
+        self._server = Server(guest)
+        self._reason = ""
+        threading.Thread(target=_load_driver, name="load driver", daemon=True).start()
+
+    # -- the agent's own life ---------------------------------------------------------------------------
+
+    def bring_back(self) -> None:
+        """Start the database if it should run and does not."""
+        if desire.read(self._server.layout.state) is not Desire.RUNNING:
+            self._reason = ""
+            return
+        try:
+            self._server.bring_up(self._server.usable())
+        except InstarError as error:
+            self._reason = error.body.sentence()
+            raise
+        self._reason = ""
+
+    def shut_down(self) -> None:
+        """Stop the database; it still should run."""
+        self._server.cluster().stop()
+
+    # -- jobs -------------------------------------------------------------------------------------------
+
+    def prepare(self, params: PrepareParams, report: Report) -> dict[str, Any]:
+        """Make the database and let clients in."""
+        from instar.agent.datastores.postgresql import creation
+
+        return creation.prepare(self._server, params, report)
+
+    def start(self, report: Report) -> dict[str, Any]:
+        """Start the database and let clients in."""
+        report("starting", None)
+        self._server.serve()
+        return {}
+
+    def stop(self, report: Report) -> dict[str, Any]:
+        """Stop the database cleanly."""
+        report("stopping", None)
+        self._server.stop()
+        return {}
+
+    def restart(self, report: Report) -> dict[str, Any]:
+        """Stop and start the database."""
+        report("stopping", None)
+        self._server.usable().stop()
+        return self.start(report)
+
+    def pre_upgrade(self, params: UpgradeParams, report: Report) -> dict[str, Any]:
+        """Leave the old image in good order; gives `upgrade_info`."""
+        from instar.agent.datastores.postgresql import leaving
+
+        return leaving.leave(self._server, params, report)
+
+    def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
+        """Bring the volume's database to this image's version and let clients in."""
+        from instar.agent.datastores.postgresql import arrival
+
+        return arrival.arrive(self._server, params.upgrade_info, report)
+
+    def settle(self, report: Report) -> dict[str, Any]:
+        """Gather statistics and remove old data files after a major upgrade."""
+        from instar.agent.datastores.postgresql import settling
+
+        return settling.settle(self._server, report)
+
+    # -- calls ------------------------------------------------------------------------------------------
+
+    def status(self) -> DatabaseStatus:
+        """Tell how the database is, by asking it."""
+        try:
+            self._server.guest.take_volume()
+        except InstarError as error:
+            return DatabaseStatus(status=ServiceStatus.FAILED, reason=error.body.sentence())
+        found = self._running() if self._server.cluster().postmaster() else self._down()
+        return found.model_copy(update={"volume_used": volume.used(self._server.layout.volume)})
+
+    def check_upgrade(self, params: UpgradeParams) -> UpgradeCheck:
+        """Gather everything that stands in the way of the upgrade."""
+        from instar.agent.datastores.postgresql import checks
+
+        found = checks.findings(self._server.usable(), params)
+        return UpgradeCheck(findings=[finding.model_dump(mode="json") for finding in found])
+
+    def read_back(self) -> ReadBack:
+        """Read from the running database what it is."""
+        from instar.agent.datastores.postgresql import inspection
+
+        return inspection.read_back(self._server.usable())
+
+    def list_databases(self) -> list[DatabaseSpec]:
+        """List the user's databases."""
+        from instar.agent.datastores.postgresql import databases, sessions
+
+        with sessions.session(self._server.usable()) as connection:
+            return databases.listing(connection)
+
+    def create_databases(self, databases: list[DatabaseSpec]) -> None:
+        """Make databases."""
+        from instar.agent.datastores.postgresql.databases import create
+
+        create(self._server.usable(), databases)
+
+    def delete_database(self, name: str) -> None:
+        """Drop a database."""
+        from instar.agent.datastores.postgresql import databases
+
+        databases.drop(self._server.usable(), name)
+
+    def list_users(self) -> list[UserSpec]:
+        """List the user's users."""
+        from instar.agent.datastores.postgresql import sessions, users
+
+        with sessions.session(self._server.usable()) as connection:
+            return users.listing(connection)
+
+    def create_users(self, users: list[UserSpec]) -> None:
+        """Make users."""
+        from instar.agent.datastores.postgresql.users import create
+
+        create(self._server.usable(), users)
+
+    def update_user(self, name: str, host: str, change: UserSpec) -> None:
+        """Rename a user or set its password; PostgreSQL's users have no host."""
+        from instar.agent.datastores.postgresql import users
+
+        users.update(self._server.usable(), name, change)
+
+    def delete_user(self, name: str, host: str) -> None:
+        """Drop a user."""
+        from instar.agent.datastores.postgresql import users
+
+        users.drop(self._server.usable(), name)
+
+    def grant(self, name: str, host: str, databases: list[str]) -> None:
+        """Let a user use databases."""
+        from instar.agent.datastores.postgresql import users
+
+        users.grant(self._server.usable(), name, databases)
+
+    def revoke(self, name: str, host: str, database: str) -> None:
+        """Take a database from a user."""
+        from instar.agent.datastores.postgresql import users
+
+        users.revoke(self._server.usable(), name, database)
+
+    def root_enabled(self) -> bool:
+        """Tell whether the superuser may log in over the network."""
+        from instar.agent.datastores.postgresql import sessions, users
+
+        with sessions.session(self._server.usable()) as connection:
+            return users.root_enabled(connection)
+
+    def enable_root(self, password: str) -> UserSpec:
+        """Let the superuser in over the network."""
+        from instar.agent.datastores.postgresql import users
+
+        return users.enable_root(self._server.usable(), password)
+
+    def disable_root(self) -> None:
+        """Shut the superuser out."""
+        from instar.agent.datastores.postgresql import users
+
+        users.disable_root(self._server.usable())
+
+    # -- status -----------------------------------------------------------------------------------------
+
+    def _down(self) -> DatabaseStatus:
+        wanted = desire.read(self._server.layout.state)
+        if wanted is Desire.RUNNING:
+            reason = self._reason or "The database should run and does not."
+            return DatabaseStatus(status=ServiceStatus.FAILED, reason=reason)
+        if wanted is Desire.NOTHING and not self._server.layout.majors():
+            return DatabaseStatus(status=ServiceStatus.NEW)
+        return DatabaseStatus(status=ServiceStatus.SHUTDOWN)
+
+    def _running(self) -> DatabaseStatus:
+        from instar.agent.datastores.postgresql import inspection, sessions
+
+        cluster = self._server.cluster()
+        try:
+            with sessions.session(cluster) as connection:
+                version = inspection.engine_version(connection)
+        except InstarError as error:
+            return DatabaseStatus(status=ServiceStatus.FAILED, reason=error.body.sentence())
+        if cluster.is_open():
+            return DatabaseStatus(status=ServiceStatus.HEALTHY, engine_version=version)
+        return DatabaseStatus(
+            status=ServiceStatus.SHUTDOWN, engine_version=version, reason="Clients are not let in yet."
+        )
+
+
+def _load_driver() -> None:
+    import psycopg  # noqa: F401 - loaded while nobody waits for it

@@ -1,0 +1,58 @@
+"""Sessions with the database as the administrator, through the private socket."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+
+from instar.agent.datastores.postgresql import access
+from instar.agent.datastores.postgresql.cluster import Cluster
+from instar.wire.errors import GuestError
+
+Session = psycopg.Connection[tuple[Any, ...]]
+
+_OPTIONS = " ".join(
+    f"-c {setting}"
+    for setting in (
+        "search_path=pg_catalog",
+        "statement_timeout=0",
+        "idle_in_transaction_session_timeout=0",
+        "default_transaction_read_only=off",
+        "log_statement=none",
+        "log_min_error_statement=panic",
+        "log_min_duration_statement=-1",
+    )
+)
+"""A user's own objects and settings can't lead the administrator astray; passwords don't reach the log."""
+
+
+@contextlib.contextmanager
+def session(cluster: Cluster, database: str = "postgres") -> Iterator[Session]:
+    """Open a session that commits each statement; the database's errors come out as GuestError."""
+    try:
+        with psycopg.connect(
+            host=str(cluster.sockets),
+            port=cluster.port,
+            user=access.ADMINISTRATOR,
+            dbname=database,
+            options=_OPTIONS,
+            application_name="instar-agent",
+            autocommit=True,
+            connect_timeout=10,
+        ) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise GuestError(
+            f"The database refused (database {database})",
+            seen=error.diag.message_primary or str(error).strip().splitlines()[0],
+            retryable=isinstance(error, psycopg.OperationalError),
+        ) from None
+
+
+def databases(connection: Session) -> list[str]:
+    """List every database that can be connected to, ours and the server's too, except template0."""
+    rows = connection.execute(
+        "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template0' ORDER BY datname"
+    )
+    return [row[0] for row in rows]

@@ -1,0 +1,95 @@
+"""The program `instar-guest-agent`.
+
+1. Reads what was injected below the root, and the image's manifest.
+2. Picks the datastore plug-in that the manifest names.
+3. Binds the guest API; from then on this is the server's one agent.
+4. Brings the database back if it should run, and looks after it.
+5. On SIGTERM stops the database cleanly and ends.
+"""
+
+import argparse
+import importlib.metadata
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from instar.agent import facts as injected
+from instar.agent import hooks, server, tls
+from instar.agent.datastores.base import Datastore
+from instar.agent.jobs import Jobs
+from instar.agent.keeper import Keeper
+from instar.wire.agent import AgentInfo
+from instar.wire.errors import GuestError, InstarError
+
+_log = logging.getLogger(__name__)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the agent until SIGTERM or SIGINT; exit status 1 with a line on stderr when it can't start."""
+    parser = argparse.ArgumentParser(
+        prog="instar-guest-agent", description="Serves the guest API of one server."
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("/"), help="the server's root directory (default: /)"
+    )
+    root = parser.parse_args(argv).root.absolute()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.umask(0o077)
+    try:
+        _serve(root)
+    except InstarError as error:
+        print(f"instar-guest-agent: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _serve(root: Path) -> None:
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    facts = injected.load(root)
+    datastore = load_datastore(facts)
+    jobs = Jobs(root / "var/lib/instar/jobs", lambda hook, params: hooks.bind(datastore, hook, params))
+    api = server.Api(_info(facts, root), datastore, jobs)
+    listening = server.make_server(facts.listen_address, facts.listen_port, api, tls.server_context(root))
+    threading.Thread(target=listening.serve, name="server", daemon=True).start()
+    _log.info("listening: address=%s port=%d instance=%s", *listening.bind_addr[:2], facts.instance_id)
+    keeper = Keeper(datastore, jobs)
+    keeper.start()
+    ended.wait()
+    jobs.close()
+    listening.stop()
+    keeper.stop()
+    datastore.shut_down()
+
+
+def load_datastore(facts: injected.Facts) -> Datastore:
+    """Make the datastore whose plug-in the manager names. Raises GuestError when there is none."""
+    found = importlib.metadata.entry_points(group="instar.datastores")
+    if facts.manager not in found.names:
+        raise GuestError(
+            f"This image's agent has no datastore plug-in {facts.manager!r}",
+            seen=f"plug-ins: {', '.join(sorted(found.names)) or 'none'}",
+            remedy="Use an image built for this datastore.",
+        )
+    plugin: type[Datastore] = found[facts.manager].load()
+    return plugin(facts)  # type: ignore[call-arg]
+
+
+def _info(facts: injected.Facts, root: Path) -> AgentInfo:
+    return AgentInfo(
+        agent_version=facts.manifest.agent_version,
+        instance_id=facts.instance_id,
+        boot_id=injected.boot_id(root),
+        manager=facts.manager,
+        image_digest=facts.manifest.digest,
+        engine_version=facts.manifest.engine_version,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

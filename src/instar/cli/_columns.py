@@ -1,0 +1,127 @@
+"""How things of the service become columns."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cliff.columns import FormattableColumn
+
+from instar.cli._command import Columns
+
+if TYPE_CHECKING:
+    from instar.wire.rest import DatastoreVersion, Instance, Operation, Step
+
+
+class Lines(FormattableColumn[list[Any]]):
+    """A list: a line for each item on a terminal, a list for programs."""
+
+    def human_readable(self) -> str:
+        """Give the lines."""
+        return "\n".join(str(item) for item in self._value)
+
+
+class Fields(FormattableColumn[Mapping[str, Any]]):
+    """A mapping: `key: value` lines on a terminal, an object for programs."""
+
+    def human_readable(self) -> str:
+        """Give the lines."""
+        return "\n".join(f"{key}: {value}" for key, value in self._value.items() if value not in (None, ""))
+
+
+class Steps(FormattableColumn[list[dict[str, Any]]]):
+    """The steps of an operation."""
+
+    def human_readable(self) -> str:
+        """Give a line for each step."""
+        return "\n".join(
+            step_line(step["name"], step["state"].lower(), step.get("seconds"), step.get("reason", ""))
+            for step in self._value
+        )
+
+
+def step_line(name: str, word: str, seconds: float | None, note: str = "") -> str:
+    """Give the line that tells of one step."""
+    took = "" if seconds is None else f"{seconds:8.2f} s"
+    return f"{name:<16} {word:<8}{took:<10}  {note}".rstrip()
+
+
+def one(fields: Mapping[str, Any]) -> Columns:
+    """Show one thing: what is None is left out."""
+    shown = {key: value for key, value in fields.items() if value is not None}
+    return list(shown), list(shown.values())
+
+
+def instance(found: "Instance", **more: Any) -> Columns:
+    """Show an instance."""
+    volume = found.volume or {}
+    return one(
+        {
+            "id": found.id,
+            "name": found.name,
+            "status": found.status,
+            "operating_status": found.operating_status,
+            "datastore": found.datastore.get("type"),
+            "datastore_version": found.datastore.get("version"),
+            "engine_version": found.engine_version,
+            "image": found.image,
+            "agent_version": found.agent_version,
+            "address": address(found),
+            "port": found.port,
+            "flavor": found.flavor.get("id"),
+            "volume_id": found.volume_id,
+            "volume_size": volume.get("size"),
+            "volume_used": volume.get("used"),
+            "operation": found.operation and Fields(found.operation),
+            "fault": found.fault and Fields(found.fault.model_dump()),
+            "created": found.created,
+            "updated": found.updated,
+            **more,
+        }
+    )
+
+
+def address(found: "Instance") -> str | None:
+    """Give the address, or the addresses, or the host name of an instance."""
+    return ", ".join(one.address for one in found.addresses or []) or found.hostname
+
+
+def operation(found: "Operation") -> Columns:
+    """Show an operation, with its steps where they are told."""
+    return one(
+        {
+            "id": found.id,
+            "kind": found.kind,
+            "instance": found.instance_name or found.instance_id,
+            "instance_id": found.instance_id,
+            "state": found.state.value,
+            "step": found.step,
+            "reason": found.reason or None,
+            "seconds": found.seconds,
+            "downtime_seconds": found.downtime_seconds,
+            "actor": found.actor or None,
+            "inputs": Fields(found.inputs) if found.inputs else None,
+            "steps": Steps([_step(step) for step in found.steps]) if found.steps else None,
+            "error": Fields(found.error.model_dump()) if found.error else None,
+            "verbs": Lines(found.verbs) if found.verbs else None,
+            "created": found.created,
+            "ended": found.ended,
+        }
+    )
+
+
+def version(found: "DatastoreVersion") -> Columns:
+    """Show a datastore version."""
+    return one(
+        {
+            "id": found.id,
+            "name": found.name,
+            "version": found.version,
+            "datastore": found.datastore,
+            "active": found.active,
+            "image": found.image,
+            "upgrade_from": Lines(found.upgrade_from) if found.upgrade_from else None,
+        }
+    )
+
+
+def _step(step: "Step") -> dict[str, Any]:
+    return step.model_dump(mode="json", exclude_none=True)

@@ -1,0 +1,147 @@
+"""Instances: list, look, and ask for changes."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import requests
+
+from instar.client import _answers
+from instar.client._http import OPERATION, Http, segment
+from instar.client._names import Named, only
+from instar.client._operations import Operations
+from instar.client.errors import NotFound
+from instar.wire.ids import is_id
+from instar.wire.rest import (
+    CreateInstanceRequest,
+    DatastoreVersion,
+    Instance,
+    InstanceAnswer,
+    InstancesAnswer,
+    Operation,
+    UpdateInstanceRequest,
+    VersionsAnswer,
+)
+
+
+class Instances:
+    """Changes answer with the operation that carries them out; None of a control plane that has none."""
+
+    def __init__(self, http: Http, operations: Operations) -> None:
+        self._http = http
+        self._operations = operations
+
+    def list(self, *, limit: int | None = None, marker: str | None = None) -> Iterator[Instance]:
+        """List instances, newest first: at most `limit` of them, those after the id `marker`.
+
+        Pages are fetched as they are needed.
+        """
+        return self._list("/instances", limit, marker)
+
+    def detail(self, *, limit: int | None = None, marker: str | None = None) -> Iterator[Instance]:
+        """List instances as `list` does, with all their fields."""
+        return self._list("/instances/detail", limit, marker)
+
+    def get(self, instance: str | Named) -> Instance:
+        """Read an instance. Raises NotFound, or Ambiguous when several have the name."""
+        return self._http.get(self.path(instance), InstanceAnswer).instance
+
+    def create(
+        self,
+        name: str,
+        *,
+        flavor: str,
+        volume_size: int,
+        datastore: str | None = None,
+        version: str | Named | None = None,
+        databases: Iterable[str] = (),
+        users: Iterable[Mapping[str, Any]] = (),
+        **more: Any,
+    ) -> Instance:
+        """Create an instance: `volume_size` in GiB; datastore and version default to the control plane's.
+
+            >>> client.instances.create("demo", flavor="small", volume_size=1, version="17.10")
+
+        A user is a mapping as in the REST request: `name`, `password`, `databases` as `[{"name": ...}]`;
+        `more` are further keys of that request. The answer's `operation` has the id of the operation that
+        builds it. Raises BadRequest naming the field.
+        """
+        wanted = {"type": datastore, "version": _reference(version)}
+        fields: dict[str, Any] = {
+            "name": name,
+            "flavorRef": flavor,
+            "volume": {"size": volume_size},
+            "datastore": {key: value for key, value in wanted.items() if value},
+            "databases": [{"name": database} for database in databases],
+            "users": [dict(user) for user in users],
+        }
+        fields = {key: value for key, value in fields.items() if value not in ({}, [], None)} | more
+        response = self._http.request(
+            "POST", "/instances", json=_answers.build(CreateInstanceRequest, instance=fields)
+        )
+        instance = _answers.parse(InstanceAnswer, response).instance
+        if instance.operation is None and OPERATION in response.headers:
+            instance.operation = {"id": response.headers[OPERATION]}
+        return instance
+
+    def rename(self, instance: str | Named, name: str) -> None:
+        """Give an instance another name."""
+        self._update(self.path(instance), name=name)
+
+    def upgrade(self, instance: str | Named, datastore_version: str | Named) -> Operation | None:
+        """Move an instance onto the image of a datastore version; each may be an id, a name or an object.
+
+            >>> operation = client.instances.upgrade("demo", "18.6")
+
+        Raises NotFound for an unknown version, BadRequest with the versions that can be reached for a
+        forbidden one, Busy naming the operation in the way.
+        """
+        path = self.path(instance)
+        return self._started(path, self._update(path, datastore_version=_reference(datastore_version)))
+
+    def restart(self, instance: str | Named) -> Operation | None:
+        """Stop and start the database. Raises Busy."""
+        path = self.path(instance)
+        return self._started(path, self._http.request("POST", f"{path}/action", json={"restart": {}}))
+
+    def delete(self, instance: str | Named) -> Operation | None:
+        """Delete an instance with its data. Raises Busy."""
+        path = self.path(instance)
+        return self._started(path, self._http.request("DELETE", path))
+
+    def operations(self, instance: str | Named, *, limit: int | None = None) -> Iterator[Operation]:
+        """List an instance's operations, newest first, without their steps."""
+        return self._operations.list(self.resolve(instance), limit=limit)
+
+    def reachable_versions(self, instance: str | Named) -> Sequence[DatastoreVersion]:
+        """List the versions that an upgrade can take this instance to."""
+        return self._http.get(f"{self.path(instance)}/versions", VersionsAnswer).versions
+
+    def resolve(self, instance: str | Named) -> str:
+        """Give an instance's id, looking its name up where need be. Raises NotFound or Ambiguous."""
+        if not isinstance(instance, str):
+            return instance.id
+        return instance if is_id(instance) else only("instance", instance, self.list()).id
+
+    def path(self, instance: str | Named) -> str:
+        """Give an instance's path below the project's."""
+        return f"/instances/{segment(self.resolve(instance))}"
+
+    def _list(self, path: str, limit: int | None, marker: str | None) -> Iterator[Instance]:
+        pages = self._http.pages(path, InstancesAnswer, limit, marker)
+        return (instance for page in pages for instance in page.instances)
+
+    def _update(self, path: str, **fields: Any) -> requests.Response:
+        return self._http.request("PATCH", path, json=_answers.build(UpdateInstanceRequest, instance=fields))
+
+    def _started(self, path: str, response: requests.Response) -> Operation | None:
+        """Find the operation that a request has started: as its answer says, else the instance's newest."""
+        if operation_id := response.headers.get(OPERATION):
+            return self._operations.get(operation_id)
+        try:
+            return next(self._operations.list(path.rpartition("/")[2], limit=1), None)
+        except NotFound:
+            return None
+
+
+def _reference(version: str | Named | None) -> str | None:
+    return version if version is None or isinstance(version, str) else version.id

@@ -1,0 +1,49 @@
+"""The progress of an operation as a stream of server-sent events."""
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+
+from instar.control.api import operations
+from instar.control.api.call import Call
+from instar.control.events import stream
+from instar.wire.errors import BadRequest
+from instar.wire.events import EventView
+
+EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
+_NUMBER = TypeAdapter(EventNumber)
+_HEARTBEAT = b": still here\n\n"
+
+
+class Position(BaseModel):
+    """Query of the stream: the number of the last event that the caller has seen."""
+
+    after: EventNumber = 0
+
+
+def follow(call: Call) -> Iterator[bytes]:
+    """Stream an operation's events from the beginning, or behind `after` or the header Last-Event-ID.
+
+    The stream ends with the operation; until then comments are sent as heartbeats.
+    """
+    with call.desk.store.read() as session:
+        operation_id = operations.find(session, call).id
+    after = _after(call)
+    events = stream.follow(call.desk.store, call.caller.project, operation_id, after, call.stopping)
+    return (_frame(event) for event in events)
+
+
+def _after(call: Call) -> int:
+    if call.last_event is None:
+        return int(call.query.after)
+    try:
+        return _NUMBER.validate_python(call.last_event)
+    except ValidationError:
+        raise BadRequest("Last-Event-ID: must be the number of an event", seen=call.last_event[:64]) from None
+
+
+def _frame(event: EventView | None) -> bytes:
+    if event is None:
+        return _HEARTBEAT
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {event.model_dump_json()}\n\n".encode()

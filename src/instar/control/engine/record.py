@@ -1,0 +1,212 @@
+"""Writes what came of a step: outcome, cursor, instance and event in one transaction, behind the fence."""
+
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, StoryError, Wait
+from instar.control.events import record as events
+from instar.control.store.tables import Instance, Operation, StepRecord
+from instar.wire.errors import DeadlinePassed, ErrorBody, InstarError
+from instar.wire.events import StepEvent
+from instar.wire.states import InstanceStatus, OperationState, StepState, Stretch
+
+FAULT_LIMIT = 255
+
+
+def enter(session: Session, now: float, operation: Operation, step: Step[Any]) -> None:
+    """Put the cursor on a step and start its deadline."""
+    operation.cursor = step.name
+    operation.started = operation.started or now
+    operation.step_started = now
+    operation.deadline = now + step.patience
+    operation.moved, operation.reason, operation.percent, operation.attempts = "", "", None, 0
+    last = select(func.max(StepRecord.number)).where(StepRecord.operation_id == operation.id)
+    session.add(
+        StepRecord(
+            operation_id=operation.id,
+            number=(session.execute(last).scalar() or 0) + 1,
+            name=step.name,
+            stretch=step.stretch,
+            state=StepState.RUNNING,
+            started=now,
+        )
+    )
+    session.flush()
+
+
+def write(
+    session: Session, now: float, story: Story[Any], operation: Operation, step: Step[Any], outcome: Outcome
+) -> None:
+    """Write an outcome and where it leads."""
+    match outcome:
+        case Wait():
+            _wait(session, now, story, operation, step, outcome)
+        case Done():
+            _advance(session, now, story, operation, step, outcome, story.after(step))
+        case Goto():
+            target = story.find(outcome.step)
+            if target is None:
+                raise StoryError(f"Step {step.name} of {story.kind} goes to {outcome.step}, which is no step")
+            _advance(session, now, story, operation, step, outcome, target)
+        case Fail():
+            fail(session, now, story, operation, step, outcome.error)
+
+
+def fail(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    step: Step[Any] | None,
+    error: InstarError,
+) -> None:
+    """Record a failure and take the way that the story names: back, or out."""
+    _close_step(session, now, story, operation, StepState.FAILED, "fail", error.body)
+    following = story.after(step) if step is not None and step.optional else None
+    if following is not None:
+        enter(session, now, operation, following)
+        return
+    if step is not None and step.way_back is not None:
+        operation.error = operation.error or error.body.model_dump(mode="json")
+        back = story.find(step.way_back)
+        if back is None:
+            raise StoryError(f"Step {step.name} of {story.kind} has no way back called {step.way_back}")
+        enter(session, now, operation, back)
+        return
+    body = error.body
+    if operation.error is not None:
+        first = ErrorBody.model_validate(operation.error)
+        seen = f"{body.seen} (it was taken because: {first.sentence()})"
+        body = body.model_copy(update={"brief": f"The way back failed: {body.brief}", "seen": seen})
+    operation.error = operation.error or body.model_dump(mode="json")
+    _end(session, now, story, operation, body, harmless=step is not None and step.harmless)
+
+
+def _wait(
+    session: Session, now: float, story: Story[Any], operation: Operation, step: Step[Any], wait: Wait
+) -> None:
+    if wait.moved is not None and str(wait.moved) != operation.moved:
+        operation.moved, operation.deadline = str(wait.moved), now + step.patience
+    if operation.deadline is not None and now > operation.deadline:
+        fail(session, now, story, operation, step, _too_late(step, wait))
+        return
+    if (wait.reason, wait.percent) != (operation.reason, operation.percent) and not story.quiet:
+        seconds = now - (operation.step_started or now)
+        payload = StepEvent(
+            step=step.name,
+            outcome="wait",
+            stretch=step.stretch,
+            reason=wait.reason,
+            percent=wait.percent,
+            seconds=seconds,
+        )
+        events.step(session, operation, now, payload)
+    operation.reason, operation.percent = wait.reason, wait.percent
+    operation.due_at = now + wait.seconds
+    operation.owner = operation.lease_until = None
+
+
+def _too_late(step: Step[Any], wait: Wait) -> DeadlinePassed:
+    return DeadlinePassed(
+        f"Step {step.name} waited {step.patience:g} s with nothing moving",
+        seen=wait.reason,
+        remedy="Mend the cause and resume the operation.",
+    )
+
+
+def _advance(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    step: Step[Any],
+    outcome: Done | Goto,
+    target: Step[Any] | None,
+) -> None:
+    operation.outputs = {**operation.outputs, step.name: dict(outcome.output)}
+    for name, value in outcome.record.items():
+        if not hasattr(Instance, name) or name == "status":
+            raise StoryError(f"Step {step.name} of {story.kind} may not write {name} on the instance")
+        setattr(operation.instance, name, value)
+    _close_step(session, now, story, operation, StepState.DONE, "done", None)
+    if target is not None:
+        enter(session, now, operation, target)
+    elif operation.error is not None:
+        _end(session, now, story, operation, ErrorBody.model_validate(operation.error), harmless=True)
+    else:
+        _end(session, now, story, operation, None, harmless=True)
+
+
+def _close_step(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    state: StepState,
+    outcome: str,
+    error: ErrorBody | None,
+) -> None:
+    query = select(StepRecord).where(StepRecord.operation_id == operation.id, StepRecord.ended.is_(None))
+    for row in session.execute(query).scalars():
+        row.state, row.ended = state, now
+        row.error = error.model_dump(mode="json") if error else None
+        if not story.quiet:
+            payload = StepEvent(
+                step=row.name, outcome=outcome, stretch=row.stretch, seconds=now - row.started, error=error
+            )
+            events.step(session, operation, now, payload)
+
+
+def _end(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    error: ErrorBody | None,
+    *,
+    harmless: bool,
+) -> None:
+    """End the operation: free its slot and permit, derive the instance's status, tell the world."""
+    instance = operation.instance
+    operation.state = OperationState.FAILED if error else OperationState.SUCCEEDED
+    operation.ended = now
+    operation.slot = operation.permit = operation.owner = operation.lease_until = operation.due_at = None
+    operation.reason = ""
+    operation.downtime = _downtime(session, operation)
+    if not (error and not harmless):  # what a resumed step needs is kept while it may be resumed
+        operation.secrets = None
+    if story.status is not None:
+        instance.updated = now
+        instance.next_check = now
+        instance.status = _status_after(story, operation, failed=error is not None, harmless=harmless)
+        instance.fault = _fault(now, error) if instance.status == InstanceStatus.ERROR else None
+    if story.quiet:
+        return
+    details = {**operation.inputs["details"], **operation.outputs.get("details", {})}
+    if error:
+        events.error(session, operation, now, details, error)
+    else:
+        events.end(session, operation, now, details)
+
+
+def _status_after(story: Story[Any], operation: Operation, *, failed: bool, harmless: bool) -> InstanceStatus:
+    if not failed:
+        return story.ends_as
+    return InstanceStatus(operation.status_before) if harmless else InstanceStatus.ERROR
+
+
+def _fault(now: float, error: ErrorBody | None) -> dict[str, Any] | None:
+    if error is None:
+        return None
+    return {"message": error.sentence()[:FAULT_LIMIT], "created": now, "details": error.model_dump_json()}
+
+
+def _downtime(session: Session, operation: Operation) -> float | None:
+    """Seconds from the start of the first step in the switch stretch to the end of the last, as recorded."""
+    query = select(func.min(StepRecord.started), func.max(StepRecord.ended)).where(
+        StepRecord.operation_id == operation.id, StepRecord.stretch == Stretch.SWITCH
+    )
+    begun, over = session.execute(query).one()
+    return over - begun if begun is not None and over is not None else None

@@ -1,0 +1,179 @@
+"""Runs the steps of one claimed operation until it waits, ends or is lost. The only place that sleeps."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from instar.control.engine import record
+from instar.control.engine.lease import Claim, LeaseLost, Leases
+from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, StoryError, Wait
+from instar.control.store.tables import Instance, Operation
+from instar.wire.errors import InstarError
+from instar.wire.states import InstanceStatus, OperationState
+
+LOG = logging.getLogger(__name__)
+BRIEF = 0.1
+"""A wait shorter than this keeps its thread, for at most `HOLD` seconds in a row."""
+HOLD = 2.0
+BACKOFF_LIMIT = 15.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step is told: the operation as it stands, and a way to ask whether it is still this worker's."""
+
+    operation_id: str
+    kind: str
+    step: str
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    secrets: str | None
+    resumes: int
+    waited: float
+    instance: Instance
+    still_mine: Callable[[], bool]
+
+    def check_mine(self) -> None:
+        """Raise LeaseLost unless the operation is still ours: for long steps, before they act again."""
+        if not self.still_mine():
+            raise LeaseLost
+
+
+class Runner:
+    """Runs claimed operations; `make_context` turns a `Work` into what the stories' steps take."""
+
+    def __init__(
+        self, leases: Leases, stories: Mapping[str, Story[Any]], make_context: Callable[[Work], Any]
+    ) -> None:
+        self.leases = leases
+        self.stories = stories
+        self.make_context = make_context
+        self.stopping = threading.Event()
+
+    def run(self, claim: Claim) -> None:
+        """Run the operation's steps until it gives the thread back."""
+        try:
+            while self._one_step(claim) and not self.stopping.is_set():
+                pass
+        except LeaseLost:
+            LOG.warning("operation taken over by another worker operation=%s", claim.operation_id)
+
+    def _one_step(self, claim: Claim) -> bool:
+        """Run the step under the cursor and record its outcome; tells whether there is more to do now."""
+        with self.leases.holding(claim) as (session, operation):
+            story, step = self._find(operation)
+            if story is None or step is None:
+                unknown = self._unknown(operation)
+                record.fail(
+                    session, self._now(session), story or _no_story(operation), operation, None, unknown
+                )
+                return False
+            if operation.step_started is None:
+                record.enter(session, self._now(session), operation, step)
+            work = self._work(session, claim, operation)
+            attempts = operation.attempts
+        outcome, failed_try = self._attempt(step, work, attempts)
+        try:
+            going_on = self._record(claim, story, step, outcome, attempts + 1 if failed_try else None)
+        except StoryError as error:
+            outcome = Fail(error)
+            going_on = self._record(claim, story, step, outcome, None)
+        self._log(work, outcome)
+        return going_on
+
+    def _record(
+        self, claim: Claim, story: Story[Any], step: Step[Any], outcome: Outcome, attempts: int | None
+    ) -> bool:
+        """Write the outcome; tells whether the cursor stands on another step now that can be run at once."""
+        with self.leases.holding(claim) as (session, operation):
+            record.write(session, self._now(session), story, operation, step, outcome)
+            if attempts is not None:
+                operation.attempts = attempts
+            return operation.state == OperationState.OPEN and operation.lease_until is not None
+
+    def _attempt(self, step: Step[Any], work: Work, attempts: int) -> tuple[Outcome, bool]:
+        """Run the step, keeping the thread through brief waits; tells whether the try failed in passing."""
+        until = time.monotonic() + HOLD
+        while True:
+            outcome, failed_try = self._call(step, work, attempts)
+            brief = isinstance(outcome, Wait) and outcome.seconds <= BRIEF and not failed_try
+            if not brief or time.monotonic() > until or self.stopping.is_set():
+                return outcome, failed_try
+            assert isinstance(outcome, Wait)
+            time.sleep(outcome.seconds)
+
+    def _call(self, step: Step[Any], work: Work, attempts: int) -> tuple[Outcome, bool]:
+        try:
+            outcome = step.run(self.make_context(work))
+        except LeaseLost:
+            raise
+        except InstarError as error:
+            if not error.body.retryable:
+                return Fail(error), False
+            return Wait(min(0.2 * 2**attempts, BACKOFF_LIMIT), error.body.sentence()), True
+        except Exception as error:
+            LOG.exception("step raised operation=%s step=%s", work.operation_id, step.name)
+            return Fail(_unexpected(step, error)), False
+        if not isinstance(outcome, Done | Wait | Fail | Goto):
+            return Fail(
+                StoryError(f"Step {step.name} of {work.kind} gave back no outcome", seen=repr(outcome))
+            ), False
+        return outcome, False
+
+    def _work(self, session: Any, claim: Claim, operation: Operation) -> Work:
+        instance = operation.instance
+        return Work(
+            operation_id=operation.id,
+            kind=operation.kind,
+            step=operation.cursor,
+            inputs=operation.inputs,
+            outputs=operation.outputs,
+            secrets=operation.secrets,
+            resumes=operation.resumes,
+            waited=self._now(session) - (operation.step_started or 0.0),
+            instance=instance,
+            still_mine=lambda: self.leases.still_mine(claim),
+        )
+
+    def _find(self, operation: Operation) -> tuple[Story[Any] | None, Step[Any] | None]:
+        story = self.stories.get(operation.kind)
+        return story, story.find(operation.cursor) if story else None
+
+    def _unknown(self, operation: Operation) -> StoryError:
+        return StoryError(
+            f"This release knows no step {operation.cursor} of operation kind {operation.kind}",
+            seen=f"operation {operation.id} was begun by another release",
+            remedy="Run a release that knows the step, and resume the operation.",
+        )
+
+    def _now(self, session: Any) -> float:
+        return self.leases.store.now(session)
+
+    def _log(self, work: Work, outcome: Outcome) -> None:
+        level = logging.WARNING if isinstance(outcome, Fail) else logging.INFO
+        detail = {"Wait": "reason", "Fail": "error", "Goto": "step"}.get(type(outcome).__name__)
+        LOG.log(
+            level,
+            "step outcome operation=%s instance=%s step=%s outcome=%s detail=%s",
+            work.operation_id,
+            work.instance.id,
+            work.step,
+            type(outcome).__name__.lower(),
+            getattr(outcome, detail) if detail else "",
+        )
+
+
+def _no_story(operation: Operation) -> Story[Any]:
+    """Stand in for a story that this release does not know, so that its operation can end."""
+    return Story(kind=operation.kind, steps=(), status=InstanceStatus.ERROR)
+
+
+def _unexpected(step: Step[Any], error: Exception) -> InstarError:
+    return InstarError(
+        f"Step {step.name} ended in an unexpected error",
+        seen=f"{type(error).__name__}: {error}",
+        remedy="The worker's log has the traceback; resume the operation when the cause is mended.",
+    )

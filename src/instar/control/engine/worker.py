@@ -1,0 +1,132 @@
+"""Finds what is due and hands it to threads; renews leases meanwhile; forgets old operations."""
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from instar.control.engine import retention
+from instar.control.engine.lease import Claim, Leases
+from instar.control.engine.outcomes import Story
+from instar.control.engine.runner import Runner, Work
+from instar.control.store.session import Store
+from instar.wire.ids import new_id
+
+LOG = logging.getLogger(__name__)
+RETENTION_INTERVAL = 60.0
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class WorkerSettings:
+    """How a worker works; times in seconds. `cap` holds over all workers, `threads` is this one's own."""
+
+    threads: int = 8
+    lease: float = 15.0
+    poll: float = 0.5
+    cap: int = 16
+    keep: float = 90 * 86400.0
+
+
+class Worker:
+    """A worker: any number of them, on any hosts, share one record store."""
+
+    def __init__(
+        self,
+        store: Store,
+        stories: Mapping[str, Story[Any]],
+        make_context: Callable[[Work], Any],
+        settings: WorkerSettings,
+    ) -> None:
+        owner = f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"
+        self.leases = Leases(store, owner, settings.lease, settings.cap)
+        self.runner = Runner(self.leases, stories, make_context)
+        self.settings = settings
+        self._stories = stories
+        self._held: dict[str, Claim] = {}
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to work, in threads of its own."""
+        for target in (self._dispatch, self._renew, self._forget):
+            thread = threading.Thread(target=target, name=f"worker-{target.__name__.strip('_')}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """Finish the steps that run, give the leases back, and return."""
+        self.runner.stopping.set()
+        self._stop.set()
+        self._wake.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wake(self) -> None:
+        """Look for due operations now instead of at the next poll."""
+        self._wake.set()
+
+    def _dispatch(self) -> None:
+        with ThreadPoolExecutor(self.settings.threads, thread_name_prefix="step") as pool:
+            while not self._stop.is_set():
+                self._wake.clear()
+                pause = self._guarded(lambda: self._claim_due(pool), default=self.settings.poll)
+                self._wake.wait(min(pause, self.settings.poll))
+
+    def _claim_due(self, pool: ThreadPoolExecutor) -> float:
+        """Claim what is due, as far as threads are free; gives the seconds until there may be more."""
+        free = self.settings.threads - len(self._held)
+        due = self.leases.due(free) if free > 0 else []
+        for candidate in due:
+            story = self._stories.get(candidate.kind)
+            claim = self.leases.claim(candidate, capped=story is None or not story.quiet)
+            if claim is None:  # another worker was faster, or the cap is reached
+                return self.settings.poll
+            self._held[claim.operation_id] = claim
+            pool.submit(self._run, claim)
+        if free <= len(due):
+            return self.settings.poll
+        pause = self.leases.next_due()
+        return self.settings.poll if pause is None else max(pause, 0.005)
+
+    def _run(self, claim: Claim) -> None:
+        try:
+            self._guarded(lambda: self.runner.run(claim), default=None)
+        finally:
+            self._held.pop(claim.operation_id, None)
+            if self._stop.is_set():
+                self._guarded(lambda: self.leases.release(claim), default=None)
+            self._wake.set()
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self.settings.lease / 3):
+            self._guarded(lambda: self.leases.renew(list(self._held.values())), default=None)
+        while self._held:  # steps that still run at the stop keep their leases until they are done
+            self._guarded(lambda: self.leases.renew(list(self._held.values())), default=None)
+            self._wake.wait(0.05)
+            self._wake.clear()
+
+    def _forget(self) -> None:
+        while not self._stop.wait(RETENTION_INTERVAL):
+            self._guarded(self._forget_once, default=0)
+
+    def _forget_once(self) -> int:
+        quiet = tuple(kind for kind, story in self._stories.items() if story.quiet)
+        return retention.forget(self.leases.store, self.settings.keep, quiet)
+
+    def _guarded(self, act: Callable[[], T], default: T) -> T:
+        """Go on when the record store is away or a fault of ours shows: leases see that nothing is lost."""
+        try:
+            return act()
+        except SQLAlchemyError as error:
+            LOG.error("record store did not answer error=%s", error)
+        except Exception:
+            LOG.exception("worker met an unexpected error")
+        return default

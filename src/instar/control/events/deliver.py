@@ -1,0 +1,67 @@
+"""Delivers committed events as notifications, at least once, in the order they were written."""
+
+import logging
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import oslo_messaging
+from oslo_config import cfg
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+
+from instar.control.store.session import Store
+from instar.control.store.tables import Event
+
+LOG = logging.getLogger(__name__)
+LOOK_EVERY = 0.5
+BATCH = 100
+
+Notify = Callable[[str, dict[str, Any]], None]
+"""`notify(event_type, payload)`; raises when the event was not taken."""
+
+
+def notifier(conf: cfg.ConfigOpts, publisher: str) -> Notify:
+    """Make a notifier as section [oslo_messaging_notifications] says; driver `log` when it names none."""
+    drivers = conf.oslo_messaging_notifications.driver or ["log"]
+    transport = oslo_messaging.get_notification_transport(conf)
+    sender = oslo_messaging.Notifier(transport, publisher_id=publisher, driver=drivers[0])
+    return lambda event_type, payload: sender.info({}, event_type, payload)
+
+
+class Delivery:
+    """Carries events to the notifier, in a thread of its own; what fails is tried again."""
+
+    def __init__(self, store: Store, notify: Notify) -> None:
+        self._store = store
+        self._notify = notify
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="delivery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the event that is on its way."""
+        self._stop.set()
+        self._thread.join()
+
+    def deliver(self) -> int:
+        """Deliver what is waiting; gives how many events."""
+        with self._store.read() as session:
+            waiting = select(Event).where(Event.delivered.is_(False)).order_by(Event.id).limit(BATCH)
+            events = list(session.execute(waiting).scalars())
+        for event in events:
+            self._notify(event.kind, event.payload)
+            with self._store.begin() as session:
+                session.get_one(Event, event.id).delivered = True
+        return len(events)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_EVERY):
+            try:
+                while self.deliver() == BATCH:
+                    pass
+            except (SQLAlchemyError, oslo_messaging.MessagingException, OSError) as error:
+                LOG.error("notification not delivered, to be tried again error=%s", error)

@@ -1,0 +1,200 @@
+"""A fleet of guests in memory: it follows a fake provider's servers and passes for real agents in scenarios.
+
+Its dials make hooks fail or guests fall silent. What a "database" holds lives per volume, so that it survives
+a rebuild as the real one does.
+"""
+
+import threading
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from instar.wire.agent import AgentInfo, DatabaseStatus, JobView, Manifest, ReadBack
+from instar.wire.errors import GuestError, GuestUnreachable, InstarError, NotFound
+from instar.wire.states import JobState, ServiceStatus
+
+
+@dataclass
+class FakeDatabase:
+    """What lies on one data volume."""
+
+    engine_version: str | None = None
+    databases: list[str] = field(default_factory=list)
+    users: dict[str, dict[str, Any]] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class FakeServer:
+    """What runs on one server: an image's agent and perhaps its database."""
+
+    manifest: Manifest
+    image: str
+    boot: int
+    running: bool = False
+    jobs: dict[str, JobView] = field(default_factory=dict)
+
+
+class FakeGuests:
+    """All fake guests; `failing[hook]` is raised by that hook, `silent` holds ids that do not answer."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.servers: dict[str, FakeServer] = {}
+        self.databases: dict[str, FakeDatabase] = defaultdict(FakeDatabase)
+        self.failing: dict[str, InstarError] = {}
+        self.silent: set[str] = set()
+        self.calls: list[tuple[str, str]] = []
+        self._boots = 0
+
+    def boot(self, instance_id: str, image: str, manifest: Manifest) -> None:
+        """A server of the instance has booted from an image; its database does not run yet."""
+        with self.lock:
+            self._boots += 1
+            self.servers[instance_id] = FakeServer(manifest, image, self._boots)
+
+    def halt(self, instance_id: str) -> None:
+        """The instance's server is gone."""
+        with self.lock:
+            self.servers.pop(instance_id, None)
+
+    def at(self, instance_id: str, address: str) -> "FakeGuest":
+        """Give the channel to one instance's agent."""
+        return FakeGuest(self, instance_id)
+
+    def files(self, instance_id: str, facts: dict[str, str]) -> dict[str, str]:
+        """Make what is injected; a fake guest needs to know its id only."""
+        return {"etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n"}
+
+
+class FakeGuest:
+    """One fake agent."""
+
+    def __init__(self, fleet: FakeGuests, instance_id: str) -> None:
+        self._fleet = fleet
+        self._id = instance_id
+
+    def info(self) -> AgentInfo:
+        """Ask who answers."""
+        server = self._server()
+        return AgentInfo(
+            agent_version=server.manifest.agent_version,
+            instance_id=self._id,
+            boot_id=str(server.boot),
+            manager=server.manifest.manager,
+            image_digest=server.image,
+            engine_version=server.manifest.engine_version,
+        )
+
+    def status(self) -> DatabaseStatus:
+        """Ask how the database is."""
+        server, database = self._server(), self._fleet.databases[self._id]
+        status = ServiceStatus.HEALTHY if server.running else ServiceStatus.SHUTDOWN
+        return DatabaseStatus(status=status, engine_version=database.engine_version)
+
+    def start_job(self, job_id: str, hook: str, params: dict[str, Any]) -> JobView:
+        """Start a named job, or find it when it was started before; fake jobs end at once."""
+        with self._fleet.lock:
+            server = self._server()
+            known = server.jobs.get(job_id)
+            if known is None or (known.error is not None and known.error.retryable):
+                server.jobs[job_id] = self._run(job_id, hook, params)
+            return server.jobs[job_id]
+
+    def job(self, job_id: str, wait: float = 0.0) -> JobView:
+        """Tell of a named job."""
+        return self._server().jobs.get(job_id) or JobView(id=job_id, state=JobState.NOT_STARTED)
+
+    def call(self, hook: str, params: dict[str, Any]) -> dict[str, Any]:
+        """Run a brief hook and give its answer."""
+        with self._fleet.lock:
+            self._server()
+            return self._hook(hook, params)
+
+    def _server(self) -> FakeServer:
+        server = self._fleet.servers.get(self._id)
+        if server is None or self._id in self._fleet.silent:
+            raise GuestUnreachable(f"The agent of instance {self._id} does not answer", retryable=True)
+        return server
+
+    def _run(self, job_id: str, hook: str, params: dict[str, Any]) -> JobView:
+        try:
+            result = self._hook(hook, params)
+        except InstarError as error:
+            return JobView(id=job_id, hook=hook, state=JobState.FAILED, error=error.body)
+        return JobView(id=job_id, hook=hook, state=JobState.SUCCEEDED, result=result)
+
+    def _hook(self, hook: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._fleet.calls.append((self._id, hook))
+        if hook in self._fleet.failing:
+            raise self._fleet.failing[hook]
+        act = getattr(self, f"_{hook}", None)
+        if act is None:
+            raise NotFound(f"There is no hook {hook}")
+        answer: dict[str, Any] = act(params) or {}
+        return answer
+
+    def _prepare(self, params: dict[str, Any]) -> None:
+        database, server = self._fleet.databases[self._id], self._server()
+        if database.engine_version is None:
+            database.engine_version = server.manifest.engine_version
+            database.databases = [wanted["name"] for wanted in params.get("databases", [])]
+            database.users = {user["name"]: user for user in params.get("users", [])}
+        server.running = True
+
+    def _start(self, params: dict[str, Any]) -> None:
+        database, server = self._fleet.databases[self._id], self._server()
+        if database.engine_version != server.manifest.engine_version:
+            raise GuestError("The data files are of another version", seen=str(database.engine_version))
+        server.running = True
+
+    def _stop(self, params: dict[str, Any]) -> None:
+        self._server().running = False
+
+    def _restart(self, params: dict[str, Any]) -> None:
+        self._start(params)
+
+    def _check_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"findings": []}
+
+    def _pre_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
+        self._server().running = False
+        return {"engine_version": self._fleet.databases[self._id].engine_version}
+
+    def _post_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
+        server = self._server()
+        self._fleet.databases[self._id].engine_version = server.manifest.engine_version
+        server.running = True
+        return {}
+
+    def _settle(self, params: dict[str, Any]) -> None:
+        return None
+
+    def _read_back(self, params: dict[str, Any]) -> dict[str, Any]:
+        database = self._fleet.databases[self._id]
+        return ReadBack(
+            engine_version=database.engine_version or "",
+            data_directory="data",
+            settings=database.settings,
+            databases=sorted(database.databases),
+            users=sorted(database.users),
+        ).model_dump()
+
+    def _list_databases(self, params: dict[str, Any]) -> dict[str, Any]:
+        return {"databases": [{"name": name} for name in sorted(self._fleet.databases[self._id].databases)]}
+
+    def _create_databases(self, params: dict[str, Any]) -> None:
+        self._fleet.databases[self._id].databases += [wanted["name"] for wanted in params["databases"]]
+
+    def _delete_database(self, params: dict[str, Any]) -> None:
+        names = self._fleet.databases[self._id].databases
+        if params["name"] not in names:
+            raise NotFound(f"Database {params['name']} cannot be found.")
+        names.remove(params["name"])
+
+    def _list_users(self, params: dict[str, Any]) -> dict[str, Any]:
+        users = self._fleet.databases[self._id].users
+        return {"users": [users[name] for name in sorted(users)]}
+
+    def _create_users(self, params: dict[str, Any]) -> None:
+        self._fleet.databases[self._id].users.update({user["name"]: user for user in params["users"]})

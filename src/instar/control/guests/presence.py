@@ -1,0 +1,95 @@
+"""Presence: every instance at rest is asked how its database is, every so often, by one worker at a time."""
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+from instar.control.guests.base import Guests
+from instar.control.store.session import Store
+from instar.control.store.tables import Instance
+from instar.wire.agent import DatabaseStatus
+from instar.wire.errors import InstarError
+from instar.wire.states import InstanceStatus, ServiceStatus
+
+LOG = logging.getLogger(__name__)
+BATCH = 50
+
+
+class Presence:
+    """Asks instances that are ACTIVE; `interval` and `limit` in seconds.
+
+    A guest that has not answered for `limit` is in ERROR; until then its last word stands.
+    """
+
+    def __init__(self, store: Store, guests: Guests, interval: float = 30.0, limit: float = 90.0) -> None:
+        self._store = store
+        self._guests = guests
+        self._interval = interval
+        self._limit = limit
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+
+    def start(self) -> None:
+        """Begin to ask, in a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the questions that are out."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        with ThreadPoolExecutor(8, thread_name_prefix="presence") as pool:
+            while not self._stop.wait(min(1.0, self._interval)):
+                try:
+                    list(pool.map(self._ask, self.claim()))
+                except SQLAlchemyError as error:
+                    LOG.error("record store did not answer error=%s", error)
+
+    def claim(self) -> list[Instance]:
+        """Take instances whose turn it is; another worker won't ask them until their next turn."""
+        turn = (
+            Instance.deleted.is_(False),
+            Instance.status == InstanceStatus.ACTIVE,
+            Instance.next_check <= self._store.clock,
+        )
+        with self._store.read() as session:
+            candidates = list(session.execute(select(Instance).where(*turn).limit(BATCH)).scalars())
+        return [instance for instance in candidates if self._take(instance)]
+
+    def _take(self, instance: Instance) -> bool:
+        with self._store.begin() as session:
+            taken = session.connection().execute(
+                update(Instance)
+                .where(Instance.id == instance.id, Instance.next_check == instance.next_check)
+                .values(next_check=self._store.clock + self._interval)
+            )
+            return taken.rowcount == 1
+
+    def _ask(self, instance: Instance) -> None:
+        """Ask one guest and record what it says, if the instance is still at rest."""
+        try:
+            said = self._guests.at(instance.id, instance.address or "").status()
+        except InstarError as error:
+            said = DatabaseStatus(status=ServiceStatus.ERROR, reason=error.body.sentence())
+        with self._store.begin() as session:
+            row = session.get(Instance, instance.id, with_for_update=True)
+            if row is None or row.status != InstanceStatus.ACTIVE:
+                return
+            self._write(row, said, self._store.now(session))
+
+    def _write(self, row: Instance, said: DatabaseStatus, now: float) -> None:
+        silent = said.status == ServiceStatus.ERROR
+        if silent and now - (row.service_updated or 0.0) < self._limit:
+            return
+        if said.status != row.service_status:
+            LOG.info(
+                "database status changed instance=%s from=%s to=%s", row.id, row.service_status, said.status
+            )
+        row.service_status, row.service_reason = said.status, said.reason
+        row.volume_used = float(said.volume_used) if said.volume_used is not None else row.volume_used
+        if not silent:
+            row.service_updated = now

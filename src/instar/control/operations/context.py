@@ -1,0 +1,96 @@
+"""What a step is handed: the operation and its instance, the provider, the guest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from instar.control.catalog import managers
+from instar.control.engine.runner import Work
+from instar.control.guests.base import Guest, Guests
+from instar.control.providers.base import FlavorSpec, Handle, Port, Provider
+from instar.control.store.sealing import Sealer
+from instar.control.store.tables import Instance
+from instar.wire.errors import InstarError
+
+
+@dataclass(frozen=True)
+class Context:
+    """One step's view of the world; made anew for each try."""
+
+    work: Work
+    provider: Provider
+    guests: Guests
+    sealer: Sealer
+
+    @property
+    def instance(self) -> Instance:
+        """The instance's row as it was when the step began."""
+        return self.work.instance
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """What was frozen at submission."""
+        return self.work.inputs
+
+    @property
+    def name(self) -> str:
+        """The name of everything external that belongs to the instance."""
+        return f"instar-{self.instance.id}"
+
+    @property
+    def guest(self) -> Guest:
+        """The channel to the instance's agent."""
+        return self.guests.at(self.instance.id, self.instance.address or "")
+
+    @property
+    def server(self) -> Handle:
+        """The server's handle. Raises InstarError when no server was ever recorded."""
+        return self._recorded("server", self.instance.server)
+
+    @property
+    def volume(self) -> Handle:
+        """The data volume's handle. Raises InstarError when none was ever recorded."""
+        return self._recorded("volume", self.instance.volume)
+
+    @property
+    def port(self) -> Port:
+        """The instance's network identity. Raises InstarError when none was ever recorded."""
+        handle = self._recorded("port", self.instance.port)
+        return Port(handle=handle, address=self.instance.address or "", hostname=self.instance.hostname or "")
+
+    def output(self, step: str) -> dict[str, Any]:
+        """Give what an earlier step left, empty when it left nothing."""
+        return dict(self.work.outputs.get(step, {}))
+
+    def secrets(self) -> dict[str, Any]:
+        """Open what was sealed at submission."""
+        return self.sealer.open(self.work.secrets)
+
+    def flavor(self) -> FlavorSpec:
+        """Find the instance's flavor at the provider. Raises InstarError when it is gone."""
+        for flavor in self.provider.flavors():
+            if flavor.id == self.instance.flavor_id:
+                return flavor
+        raise InstarError(
+            f"Flavor {self.instance.flavor_id} is not on offer any more",
+            remedy="Put it back into the flavor catalogue and resume the operation.",
+        )
+
+    def files(self) -> dict[str, str]:
+        """Make what is injected into the instance's server."""
+        facts = {
+            "hostname": self.instance.hostname or "",
+            "address": self.instance.address or "",
+            "database_port": str(managers.find(self.instance.version.manager).port or 0),
+            "datastore": self.instance.version.manager,
+            "ram": str(self.flavor().ram),
+        }
+        return self.guests.files(self.instance.id, facts)
+
+    def _recorded(self, what: str, handle: Handle | None) -> Handle:
+        if handle is None:
+            raise InstarError(
+                f"Instance {self.instance.id} has no {what} on record",
+                remedy="Its create operation did not get that far: delete the instance.",
+            )
+        return handle

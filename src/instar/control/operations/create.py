@@ -1,0 +1,209 @@
+"""Create: a new instance with an address, a volume and a server of its own, serving a database.
+
+1. network      the address and the hostname
+2. volume       the data volume
+3. server       the server, from the version's image, with its injected files
+4. await_agent  its agent answers, as the one that was expected
+5. prepare      the guest makes the database, the users, and lets clients in
+6. verify       what runs is read back
+7. finish       the record says what was seen
+
+A failure leaves the instance in ERROR with a fault; `resume` runs the failed step again, `delete` removes it.
+"""
+
+from typing import Any
+
+from instar.control.catalog import versions
+from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
+from instar.control.engine.submit import Submission, submit
+from instar.control.operations import guest_steps
+from instar.control.operations.context import Context
+from instar.control.operations.desk import Caller, Desk, Submitted
+from instar.control.providers.base import ServerSpec
+from instar.control.store.tables import DatastoreVersion, Instance
+from instar.wire import rest
+from instar.wire.agent import DatabaseSpec, PrepareParams, UserSpec
+from instar.wire.errors import BadRequest, InstarError
+from instar.wire.ids import new_id
+from instar.wire.states import InstanceStatus, ServerState, Stretch
+
+
+def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitted:
+    """Accept a create: the instance's row, the operation and the first event in one transaction.
+
+    Raises BadRequest naming the field, NotFound for an unknown datastore or version.
+    """
+    with desk.store.begin() as session:
+        version = versions.choose(session, wanted.datastore)
+        instance = _row(desk, caller, wanted, version, now=desk.store.now(session))
+        session.add(instance)
+        submission = Submission(
+            actor=caller.user,
+            request_id=caller.request_id,
+            inputs={"image": version.image, "databases": [d.model_dump() for d in wanted.databases]},
+            secrets=desk.sealer.seal(_users(wanted)),
+            details={
+                "name": wanted.name,
+                "flavor_id": instance.flavor_id,
+                "volume_size": instance.volume_size,
+                "datastore_version": version.name,
+                "image_id": version.image,
+            },
+        )
+        operation = submit(session, instance.created, STORY, instance, submission)
+    desk.wake()
+    return Submitted(operation.id, instance.id)
+
+
+def _row(
+    desk: Desk, caller: Caller, wanted: rest.CreateInstance, version: DatastoreVersion, now: float
+) -> Instance:
+    if not version.image:
+        raise BadRequest(f"instance.datastore.version: {version.name} names no image")
+    if wanted.volume is None:
+        raise BadRequest("instance.volume: must be given, with a size in GiB")
+    known = {flavor.id for flavor in desk.flavors()}
+    if wanted.flavorRef not in known:
+        raise BadRequest(
+            f"instance.flavorRef: there is no flavor {wanted.flavorRef!r}",
+            remedy=f"Flavors on offer: {', '.join(sorted(known))}",
+        )
+    _check_names(wanted)
+    return Instance(
+        id=new_id(),
+        project=caller.project,
+        name=wanted.name,
+        version=version,
+        flavor_id=wanted.flavorRef,
+        volume_size=wanted.volume.size,
+        status=InstanceStatus.BUILD,
+        service_status="",
+        service_reason="",
+        next_check=now,
+        access=wanted.access.model_dump() if wanted.access else None,
+        created=now,
+        updated=now,
+        deleted=False,
+    )
+
+
+def _check_names(wanted: rest.CreateInstance) -> None:
+    databases = {database.name for database in wanted.databases}
+    if len(databases) != len(wanted.databases):
+        raise BadRequest("instance.databases: a name stands there twice")
+    for user in wanted.users:
+        unknown = [database.name for database in user.databases if database.name not in databases]
+        if unknown:
+            raise BadRequest(
+                f"instance.users: {user.name} is to use databases that are not asked for: {unknown}"
+            )
+    names = [(user.name, user.host) for user in wanted.users]
+    if len(set(names)) != len(names):
+        raise BadRequest("instance.users: a name stands there twice")
+
+
+def _users(wanted: rest.CreateInstance) -> dict[str, Any]:
+    users = [
+        UserSpec(
+            name=user.name,
+            password=user.password,
+            host=user.host or "%",
+            databases=[database.name for database in user.databases],
+        )
+        for user in wanted.users
+    ]
+    return {"users": [user.model_dump() for user in users]} if users else {}
+
+
+def network(ctx: Context) -> Outcome:
+    """Find or make the address and the hostname."""
+    port = ctx.provider.ensure_port(ctx.name, hostname(ctx.instance))
+    return Done(record={"port": port.handle, "address": port.address, "hostname": port.hostname})
+
+
+def hostname(instance: Instance) -> str:
+    """Derive a host name that DNS would take from the instance's name and id."""
+    words = "".join(
+        letter if letter.isascii() and letter.isalnum() else "-" for letter in instance.name.lower()
+    )
+    return f"{words.strip('-')[:40].strip('-') or 'instance'}-{instance.id[:8]}"
+
+
+def volume(ctx: Context) -> Outcome:
+    """Find or make the data volume."""
+    made = ctx.provider.ensure_volume(ctx.name, ctx.instance.volume_size)
+    return Done(record={"volume": made.handle, "volume_id": made.id})
+
+
+def server(ctx: Context) -> Outcome:
+    """Find or make the server."""
+    spec = ServerSpec(
+        name=ctx.name,
+        image=ctx.inputs["image"],
+        flavor=ctx.flavor(),
+        port=ctx.port,
+        volume=ctx.volume,
+        files=ctx.files(),
+    )
+    info = ctx.provider.ensure_server(spec)
+    if info.state == ServerState.BUILDING:
+        return Wait(0.1, f"the server is being built: {info.reason}".rstrip(": "))
+    if info.state != ServerState.ACTIVE:
+        return Fail(
+            InstarError(
+                "The server could not be made",
+                seen=f"the provider says {info.state}: {info.reason}",
+                remedy="Mend the cause at the provider and resume the operation, or delete the instance.",
+            )
+        )
+    return Done(record={"server": info.handle})
+
+
+def await_agent(ctx: Context) -> Outcome:
+    """Wait for the image's agent."""
+    return guest_steps.await_agent(ctx, ctx.inputs["image"])
+
+
+def prepare(ctx: Context) -> Outcome:
+    """Let the guest make the database."""
+    params = PrepareParams(
+        databases=[DatabaseSpec.model_validate(database) for database in ctx.inputs["databases"]],
+        users=[UserSpec.model_validate(user) for user in ctx.secrets().get("users", [])],
+    )
+    return guest_steps.run_job(ctx, "prepare", params)
+
+
+def verify(ctx: Context) -> Outcome:
+    """Read back what runs."""
+    manifest = ctx.provider.image(ctx.inputs["image"]).manifest
+    seen, findings = guest_steps.verify_machine(ctx, manifest, ctx.inputs["image"])
+    error = guest_steps.verdict(findings, "What runs is not what was asked for")
+    return Fail(error) if error else Done(seen)
+
+
+def finish(ctx: Context) -> Outcome:
+    """Record what was seen."""
+    seen = ctx.output("verify")
+    return Done(
+        record={
+            "image": seen["image"],
+            "agent_version": seen["agent version"],
+            "engine_version": seen["engine version"],
+            "service_status": seen["service"],
+        }
+    )
+
+
+STORY: Story[Context] = Story(
+    kind="create",
+    status=InstanceStatus.BUILD,
+    steps=(
+        Step("network", network),
+        Step("volume", volume),
+        Step("server", server, patience=900),
+        Step("await_agent", await_agent, patience=300),
+        Step("prepare", prepare, patience=600),
+        Step("verify", verify, Stretch.SETTLE, patience=60),
+        Step("finish", finish, Stretch.SETTLE),
+    ),
+)

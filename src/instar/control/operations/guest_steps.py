@@ -1,0 +1,157 @@
+"""Steps that many stories share: run a named job of the guest, wait for an agent, read back what runs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
+from instar.control.operations.context import Context
+from instar.wire.agent import AgentInfo, JobView, Manifest, ReadBack
+from instar.wire.errors import Finding, GuestError, GuestUnreachable, InstarError, Vetoed
+from instar.wire.states import JobState, ServerState, ServiceStatus
+
+LONG_POLL = 0.5
+"""Seconds that one look at a job may keep its thread."""
+LOOK_AGAIN = 0.02
+
+
+def run_job(ctx: Context, hook: str, params: BaseModel | None = None) -> Outcome:
+    """Start the named job, or find it, and wait for its end; its result becomes the step's output.
+
+    The job's name derives from operation and step, so that another worker finds the same job; each resume
+    begins a new one.
+    """
+    job_id = f"{ctx.work.operation_id}.{ctx.work.step}.{ctx.work.resumes}"
+    view = ctx.guest.start_job(job_id, hook, params.model_dump() if params else {})
+    if view.state == JobState.IN_PROGRESS:
+        view = ctx.guest.job(job_id, wait=LONG_POLL)
+    return _outcome(hook, view, ctx.work.waited)
+
+
+def _outcome(hook: str, view: JobView, waited: float) -> Outcome:
+    match view.state:
+        case JobState.SUCCEEDED:
+            return Done(view.result or {})
+        case JobState.FAILED:
+            error = InstarError.from_body(view.error) if view.error else GuestError(f"Job {hook} failed")
+            if error.body.retryable:
+                raise error
+            return Fail(error)
+        case _:
+            reason = view.progress.message or f"the guest runs {hook}"
+            pause = LOOK_AGAIN if waited < 10 else 1.0
+            return Wait(
+                pause, reason, moved=f"{view.id}:{view.progress.moved}", percent=view.progress.percent
+            )
+
+
+def await_server(ctx: Context) -> Outcome:
+    """Wait until the provider says that the server runs."""
+    info = ctx.provider.inspect_server(ctx.server)
+    match info.state:
+        case ServerState.ACTIVE:
+            return Done()
+        case ServerState.BUILDING:
+            return Wait(LOOK_AGAIN, f"the server is being built: {info.reason}".rstrip(": "))
+        case _:
+            return Fail(
+                InstarError(
+                    "The server does not run",
+                    seen=f"the provider says {info.state}: {info.reason}",
+                    remedy="Look at the provider's log, mend the cause, and resume the operation.",
+                )
+            )
+
+
+def await_agent(ctx: Context, image: str) -> Outcome:
+    """Wait until the agent answers, and answers as the one that the image holds."""
+    try:
+        info = ctx.guest.info()
+    except GuestUnreachable as error:
+        state = ctx.provider.inspect_server(ctx.server)
+        if state.state in (ServerState.MISSING, ServerState.ERROR):
+            return Fail(
+                InstarError(
+                    "The new server does not run",
+                    seen=f"the provider says {state.state}: {state.reason}",
+                    remedy="Look at the server's console, mend the cause, and resume the operation.",
+                )
+            )
+        return Wait(LOOK_AGAIN, f"the agent does not answer yet ({error.body.seen or error.body.brief})")
+    wrong = _wrong_agent(ctx, info, image)
+    return Fail(wrong) if wrong else Done(info.model_dump())
+
+
+def _wrong_agent(ctx: Context, info: AgentInfo, image: str) -> InstarError | None:
+    expected = {"instance": ctx.instance.id, "image": image}
+    seen = {"instance": info.instance_id, "image": info.image_digest}
+    if expected == seen:
+        return None
+    return InstarError(
+        "Another agent answers than the one that was expected",
+        seen=f"expected {expected}, got {seen}",
+        remedy="Find out what listens on the instance's address, remove it, and resume the operation.",
+    )
+
+
+def reinstate(ctx: Context) -> Outcome:
+    """Start the database again where it was stopped; ends when it is healthy."""
+    outcome = run_job(ctx, "start")
+    if not isinstance(outcome, Done):
+        return outcome
+    status = ctx.guest.status()
+    if status.status != ServiceStatus.HEALTHY:
+        return Wait(LOOK_AGAIN, f"the database is not healthy yet: {status.status} {status.reason}".rstrip())
+    return Done(record={"service_status": status.status})
+
+
+def read_back(ctx: Context) -> ReadBack:
+    """Ask the running database what it is."""
+    return ReadBack.model_validate(ctx.guest.call("read_back", {}))
+
+
+def verify_machine(ctx: Context, manifest: Manifest, image: str) -> tuple[dict[str, Any], list[Finding]]:
+    """Read from the machine and the database what runs, and gather what is not as it should be."""
+    server = ctx.provider.inspect_server(ctx.server)
+    volume = ctx.provider.inspect_volume(ctx.volume)
+    info, status, said = ctx.guest.info(), ctx.guest.status(), read_back(ctx)
+    seen = {
+        "image": server.image,
+        "agent image": info.image_digest,
+        "agent version": info.agent_version,
+        "engine version": said.engine_version,
+        "volume": volume.id if volume else None,
+        "service": str(status.status),
+    }
+    expected = {
+        "image": image,
+        "agent image": image,
+        "agent version": manifest.agent_version,
+        "engine version": manifest.engine_version,
+        "volume": ctx.instance.volume_id or (volume.id if volume else "a volume"),
+        "service": str(ServiceStatus.HEALTHY),
+    }
+    return {**seen, "read_back": said.model_dump()}, differences(expected, seen)
+
+
+def differences(expected: Mapping[str, Any], seen: Mapping[str, Any]) -> list[Finding]:
+    """Say of each thing that is not as expected what was seen instead."""
+    return [
+        Finding(check=name, seen=f"{name} should be {value!r} and is {seen.get(name)!r}")
+        for name, value in expected.items()
+        if seen.get(name) != value
+    ]
+
+
+def verdict(findings: list[Finding], what: str) -> InstarError | None:
+    """Make one error of all findings, None when there are none."""
+    if not findings:
+        return None
+    return Vetoed(
+        f"{what}: {len(findings)} finding{'s' if len(findings) > 1 else ''}",
+        seen="; ".join(finding.seen for finding in findings),
+        remedy=" ".join(finding.remedy for finding in findings if finding.remedy)
+        or "Mend what was found and resume the operation.",
+        findings=findings,
+    )

@@ -1,0 +1,60 @@
+"""Starting machines: processes of their own, which outlive the control plane."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from instar.control.providers.local.machine.lock import MachineLock
+from instar.wire.errors import ProviderError
+
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from machine.supervisor import main; main()"
+_TIMEOUT = 30.0
+
+
+class Booter:
+    """Starts machines in a bare `interpreter`: no site packages, nothing of our environment."""
+
+    def __init__(self, interpreter: str) -> None:
+        self._interpreter = interpreter
+
+    def boot(self, server: Path, boot: int) -> None:
+        """See to it that a machine has claimed this boot; what it does from there, it does by itself."""
+        if has_claimed(server, boot):
+            return
+        with (server / "console.log").open("a") as console:
+            ended = subprocess.run(
+                [
+                    self._interpreter,
+                    "-I",
+                    "-S",
+                    "-c",
+                    _PROGRAM,
+                    str(Path(__file__).parent),
+                    str(server),
+                    str(boot),
+                ],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                cwd="/",
+                env={"PATH": os.defpath, "LANG": "C.UTF-8"},
+                start_new_session=True,
+                check=False,
+                timeout=_TIMEOUT,
+            )
+        if ended.returncode:
+            raise ProviderError(
+                "The machine of a server did not start",
+                seen=f"exit status {ended.returncode}; its words are in {server}/console.log",
+                remedy=f"see that {self._interpreter} runs",
+                retryable=True,
+            )
+
+
+def has_claimed(server: Path, boot: int) -> bool:
+    """Tell whether some machine is at work on this boot."""
+    lock = MachineLock(server)
+    try:
+        return lock.holder(boot) is not None
+    finally:
+        lock.close()

@@ -1,0 +1,79 @@
+"""State in files: JSON that is whole at every moment, and locks between processes."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+from pathlib import Path
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+
+def read(path: Path) -> dict[str, Any] | None:
+    """Read a record, None when there is none."""
+    try:
+        record: dict[str, Any] = json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return record
+
+
+def write(path: Path, record: dict[str, Any]) -> None:
+    """Replace a record; after a crash or a power cut either the old or the new one is there, whole.
+
+    A record has one writer at a time: whoever holds its lock.
+    """
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
+    with temporary.open("w") as file:
+        json.dump(record, file, indent=1)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.rename(path)
+    sync_directory(path.parent)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory outlast a power cut."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def try_lock(path: Path) -> int | None:
+    """Take an existing lock if it is free: a file descriptor, which holds it until it is closed."""
+    return _lock(path, os.O_RDWR, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock at `path`, waiting for it. Whoever holds it may delete its file."""
+    while (handle := _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)) is None:
+        pass
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path, flags: int, how: int) -> int | None:
+    try:
+        handle = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, how)
+        if os.path.samestat(path.stat(), os.fstat(handle)):
+            return handle
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    os.close(handle)
+    return None

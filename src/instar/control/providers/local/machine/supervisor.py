@@ -1,0 +1,178 @@
+"""The supervisor of one boot of one server, from taking it over to being told to stop.
+
+1. Claim the boot: a second supervisor for the same boot ends at once.
+2. Take the server over: stop the machine before, end whatever is left of it.
+3. Swap in the next root, if one was made ready.
+4. Keep the guest agent running, and reap what it leaves behind.
+
+SIGTERM ends the agent, then all else, with patience; SIGQUIT ends everything at once. A
+supervisor for an older boot than the one that is wanted gives up wherever it stands.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from . import cgroup, processes, records, takeover
+from .agent import Agent, become_subreaper, clear_run
+from .lock import RUNNING, MachineLock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+SIGNALS = {signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD}
+STOP_LIMIT, LINGER = 30.0, 0.5
+"""Seconds for the agent to end, and for what it leaves behind."""
+TICK = 1.0
+CONSOLE_LIMIT = 1 << 20
+
+
+def main() -> None:
+    """Run detached; the caller's process ends when the boot is claimed, here or by another supervisor."""
+    server, boot = Path(sys.argv[1]), int(sys.argv[2])
+    reading, writing = os.pipe()
+    if os.fork():
+        os.close(writing)
+        os._exit(0 if os.read(reading, 1) else 1)
+    os.close(reading)
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    supervisor = Supervisor(server, boot)
+    claimed = supervisor.lock.take(boot)
+    os.write(writing, b".")
+    os.close(writing)
+    if claimed:
+        supervisor.run()
+
+
+class Supervisor:
+    """One boot of the server in directory `server`."""
+
+    def __init__(self, server: Path, boot: int) -> None:
+        self.server, self.boot = server, boot
+        self.lock = MachineLock(server)
+        self.record: dict[str, Any] = {}
+        self._insisted = False
+
+    def run(self) -> None:
+        """Take over, boot, and stay until the server is to stop."""
+        if not self._take_over() or not self._change_root():
+            return
+        become_subreaper()
+        clear_run(self.server, self.record)
+        group = cgroup.make(self.record["key"], self.record["ram"])
+        agent = Agent(self.server, self.record, group)
+        agent.start()
+        self._tell("running")
+        empty_trash(self.server / "trash")
+        self._watch(agent)
+        self._stop(agent)
+
+    def _is_wanted(self) -> bool:
+        record = records.read(self.server / "server.json")
+        self.record = record or {}
+        return record is not None and record["boot"] == self.boot
+
+    def _tell(self, phase: str, reason: str = "") -> None:
+        told = {"pid": os.getpid(), "boot": self.boot, "phase": phase, "reason": reason}
+        records.write(self.server / "machine.json", told)
+
+    def _take_over(self) -> bool:
+        if not self._is_wanted():
+            return False
+        patience = self.record["patience"]
+        while not self.lock.take(RUNNING):
+            if not takeover.stop_machine(self.lock, patience, self._is_wanted):
+                return False
+        self._tell("booting")
+        left = takeover.sweep(self.record["uid"], self.record["key"], self.record["places"], patience)
+        if left:
+            self._tell("failed", f"processes {sorted(left)} of the server before could not be ended")
+        return not left
+
+    def _change_root(self) -> bool:
+        """Rename the next root into place; False when another boot is wanted by now."""
+        while (lock := records.try_lock(self.server.with_suffix(".lock"))) is None:
+            if signal.SIGTERM in signal.sigpending() or not self._is_wanted():
+                return False
+            time.sleep(processes.POLL)
+        try:
+            if not self._is_wanted():
+                return False
+            if self.record["next"]["ready"]:
+                swap(self.server)
+            return True
+        finally:
+            os.close(lock)
+
+    def _watch(self, agent: Agent) -> None:
+        while self._hear(agent.next_start(TICK)) not in (signal.SIGTERM, signal.SIGQUIT):
+            agent.reap()
+            agent.start_if_due()
+            rotate(self.server / "console.log")
+
+    def _stop(self, agent: Agent) -> None:
+        """End the agent, which ends its database, then what it left behind; kill what overstays.
+
+        Without an agent, what is left gets the agent's time: it may be a database.
+        """
+        linger = LINGER if agent.pid else STOP_LIMIT
+        agent.signal(signal.SIGTERM)
+        self._wait_while(lambda: agent.reap() and agent.pid is not None, STOP_LIMIT)
+        processes.send(processes.descendants(os.getpid()), signal.SIGTERM)
+        self._wait_while(agent.reap, linger)
+        while agent.reap():
+            processes.send(processes.descendants(os.getpid()), signal.SIGKILL)
+            self._hear(processes.POLL)
+
+    def _wait_while(self, condition: Callable[[], bool], seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while condition() and time.monotonic() < deadline and not self._insisted:
+            self._hear(processes.POLL)
+
+    def _hear(self, seconds: float) -> int | None:
+        """Wait for a signal and give its number, None when there was none."""
+        told = signal.sigtimedwait(SIGNALS, seconds)
+        self._insisted = self._insisted or (told is not None and told.si_signo == signal.SIGQUIT)
+        return told.si_signo if told else None
+
+
+def swap(server: Path) -> None:
+    """Make `next` the root and put the root before into the trash; may be repeated after a crash anywhere."""
+    root, following = server / "root", server / "next"
+    if not following.exists():
+        return
+    with contextlib.suppress(FileNotFoundError):
+        root.rename(server / "trash" / f"root-{time.time_ns()}")
+    following.rename(root)
+    records.sync_directory(server)
+
+
+def empty_trash(directory: Path) -> None:
+    """Delete what was put aside, in a process of its own that gives way to all others."""
+    if not any(directory.iterdir()) or os.fork():
+        return
+    try:
+        signal.pthread_sigmask(signal.SIG_SETMASK, set())
+        os.nice(19)
+        from .trash import empty  # imported late: it takes longer than all the rest
+
+        empty(directory)
+    finally:
+        os._exit(0)
+
+
+def rotate(console: Path) -> None:
+    """Keep a long console log as its predecessor and begin it anew; those who write it append."""
+    with contextlib.suppress(FileNotFoundError):
+        if console.stat().st_size > CONSOLE_LIMIT:
+            console.with_suffix(".log.1").write_bytes(console.read_bytes()[-CONSOLE_LIMIT:])
+            os.truncate(console, 0)

@@ -1,0 +1,154 @@
+"""Settings: every option there is, by section, read once from `instar.conf` and handed in.
+
+`oslo-config-generator --namespace instar` makes a sample; the reference in the docs is made from here.
+"""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from oslo_config import cfg
+from oslo_log import log as logging
+
+import instar
+from instar.control.engine.worker import WorkerSettings
+from instar.wire.agent import PORT
+
+
+def default_state_dir() -> str:
+    """Give the state directory: INSTAR_STATE_DIR, else root's or the user's own."""
+    if given := os.environ.get("INSTAR_STATE_DIR"):
+        return given
+    return "/var/lib/instar" if os.geteuid() == 0 else str(Path.home() / ".local/share/instar")
+
+
+_DEFAULT: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "state_dir",
+        default=default_state_dir(),
+        sample_default="/var/lib/instar",
+        help="Directory of everything that is kept: records, keys, images, and what the local provider runs.",
+    ),
+    cfg.StrOpt(
+        "provider", default="local", help="Compute provider, a name in entry points instar.providers."
+    ),
+]
+
+_API: list[cfg.Opt] = [
+    cfg.HostAddressOpt("host", default="127.0.0.1", help="Address that the API listens on."),
+    cfg.PortOpt("port", default=8779, help="Port that the API listens on."),
+    cfg.StrOpt(
+        "auth",
+        default="local",
+        choices=[
+            ("local", "static tokens from a file, made at first start: one machine"),
+            ("keystone", "keystonemiddleware, as section [keystone_authtoken] says"),
+        ],
+        help="How callers are identified.",
+    ),
+    cfg.StrOpt("token_file", help="File of static tokens; <state_dir>/tokens.json when not set."),
+    cfg.StrOpt("project", default="local", help="Project of the token that is made at first start."),
+    cfg.IntOpt("threads", default=32, min=2, help="Requests answered at once, event streams included."),
+    cfg.FloatOpt(
+        "answer_timeout", default=15.0, min=0.1, help="Seconds that a request waits for a guest's answer."
+    ),
+]
+
+_STORE: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "url",
+        secret=True,
+        help="SQLAlchemy URL of the record store (SQLite, PostgreSQL or MariaDB); "
+        "<state_dir>/instar.db when not set.",
+    ),
+    cfg.StrOpt(
+        "seal_key_file",
+        help="File of the key that seals passwords on their way through the record store; the same on every "
+        "host. <state_dir>/seal.key when not set.",
+    ),
+]
+
+_WORKER: list[cfg.Opt] = [
+    cfg.IntOpt("threads", default=8, min=1, help="Steps that one worker runs at once."),
+    cfg.FloatOpt(
+        "lease",
+        default=15.0,
+        min=0.5,
+        help="Seconds after which another worker takes over from one that fell silent.",
+    ),
+    cfg.FloatOpt("poll", default=0.5, min=0.01, help="Seconds between looks for work that others submitted."),
+    cfg.IntOpt("cap", default=16, min=1, help="Operations under way at once, over all workers."),
+    cfg.FloatOpt("keep_days", default=90.0, min=0, help="Days that ended operations are kept."),
+]
+
+_GUESTS: list[cfg.Opt] = [
+    cfg.PortOpt("port", default=PORT, help="Port of the guest API on every instance's address."),
+    cfg.StrOpt("tls_dir", help="Directory of the certificate authority; <state_dir>/tls when not set."),
+    cfg.FloatOpt("interval", default=30.0, min=0.1, help="Seconds between questions to a guest at rest."),
+    cfg.FloatOpt("limit", default=90.0, min=0.1, help="Seconds of silence after which a guest is in ERROR."),
+]
+
+_LOCAL: list[cfg.Opt] = [
+    cfg.StrOpt("image_dir", help="Directory of guest images; <state_dir>/images when not set."),
+    cfg.StrOpt("flavors_file", help="Flavor catalogue (TOML); the one that ships with Instar when not set."),
+    cfg.StrOpt(
+        "address_range", default="127.64.0.0/10", help="Range that instances get their addresses from."
+    ),
+]
+
+SECTIONS: dict[str | None, list[cfg.Opt]] = {
+    None: _DEFAULT,
+    "api": _API,
+    "store": _STORE,
+    "worker": _WORKER,
+    "guests": _GUESTS,
+    "local": _LOCAL,
+}
+
+
+def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
+    """List all options, for the sample and the reference."""
+    return list(SECTIONS.items())
+
+
+def load(files: list[str] | None = None, overrides: dict[str, Any] | None = None) -> cfg.ConfigOpts:
+    """Read the configuration; `overrides` maps "section.option" (or "option") to a value from a command line.
+
+    Without `files`, `instar.conf` is looked for where oslo.config looks (~/.instar, /etc/instar, /etc).
+    """
+    conf = cfg.ConfigOpts()
+    logging.register_options(conf)
+    for section, options in SECTIONS.items():
+        conf.register_opts(options, group=section)
+    conf([], project="instar", version=instar.__version__, default_config_files=files)
+    for name, value in (overrides or {}).items():
+        section, _, option = name.rpartition(".")
+        conf.set_override(option, value, group=section or None)
+    return conf
+
+
+def state_path(conf: cfg.ConfigOpts, given: str | None, name: str) -> Path:
+    """Give the path that an option says, else `name` below the state directory."""
+    return Path(given).absolute() if given else Path(conf.state_dir).absolute() / name
+
+
+def worker(conf: cfg.ConfigOpts) -> WorkerSettings:
+    """Read section [worker]."""
+    section = conf.worker
+    return WorkerSettings(
+        threads=section.threads,
+        lease=section.lease,
+        poll=section.poll,
+        cap=section.cap,
+        keep=section.keep_days * 86400.0,
+    )
+
+
+def provider_section(conf: cfg.ConfigOpts) -> dict[str, Any]:
+    """Read the provider's own section; its state lies in a directory of its own below the state directory."""
+    values = dict(conf[conf.provider]) if conf.provider in conf else {}
+    return {
+        **values,
+        "state_dir": state_path(conf, None, conf.provider),
+        "image_dir": state_path(conf, values.get("image_dir"), "images"),
+    }

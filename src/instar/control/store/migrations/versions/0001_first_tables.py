@@ -1,0 +1,187 @@
+"""The first tables"""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0001"
+down_revision: str | None = None
+branch_labels: Sequence[str] | None = None
+depends_on: Sequence[str] | None = None
+
+
+def upgrade() -> None:
+
+    op.create_table(
+        "datastores",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("default_version_id", sa.String(length=36), nullable=True),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("name"),
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("project", sa.String(length=255), nullable=False),
+        sa.Column("operation_id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=36), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("delivered", sa.Boolean(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index("events_of_operation", ["operation_id", "id"], unique=False)
+        batch_op.create_index("events_undelivered", ["delivered", "id"], unique=False)
+
+    op.create_table(
+        "datastore_versions",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("datastore_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("number", sa.String(length=255), nullable=False),
+        sa.Column("manager", sa.String(length=255), nullable=False),
+        sa.Column("image", sa.String(length=255), nullable=True),
+        sa.Column("image_tags", sa.JSON(), nullable=False),
+        sa.Column("packages", sa.JSON(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("registry_ext", sa.String(length=255), nullable=True),
+        sa.Column("repl_strategy", sa.String(length=255), nullable=True),
+        sa.Column("upgrade_from", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["datastore_id"],
+            ["datastores.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("datastore_id", "name"),
+    )
+    op.create_table(
+        "instances",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("version_id", sa.String(length=36), nullable=False),
+        sa.Column("flavor_id", sa.String(length=255), nullable=False),
+        sa.Column("volume_size", sa.Integer(), nullable=False),
+        sa.Column("status", sa.String(length=32), nullable=False),
+        sa.Column("service_status", sa.String(length=32), nullable=False),
+        sa.Column("service_updated", sa.Double(), nullable=True),
+        sa.Column("service_reason", sa.Text(), nullable=False),
+        sa.Column("volume_used", sa.Double(), nullable=True),
+        sa.Column("next_check", sa.Double(), nullable=False),
+        sa.Column("fault", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("access", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("port", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("volume", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("server", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("volume_id", sa.String(length=255), nullable=True),
+        sa.Column("address", sa.String(length=255), nullable=True),
+        sa.Column("hostname", sa.String(length=255), nullable=True),
+        sa.Column("image", sa.String(length=255), nullable=True),
+        sa.Column("agent_version", sa.String(length=255), nullable=True),
+        sa.Column("engine_version", sa.String(length=255), nullable=True),
+        sa.Column("root_enabled", sa.Double(), nullable=True),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("updated", sa.Double(), nullable=False),
+        sa.Column("deleted", sa.Boolean(), nullable=False),
+        sa.Column("deleted_at", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["datastore_versions.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("instances", schema=None) as batch_op:
+        batch_op.create_index("instances_listing", ["project", "deleted", "created", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_instances_next_check"), ["next_check"], unique=False)
+
+    op.create_table(
+        "operations",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=36), nullable=False),
+        sa.Column("project", sa.String(length=255), nullable=False),
+        sa.Column("kind", sa.String(length=64), nullable=False),
+        sa.Column("inputs", sa.JSON(), nullable=False),
+        sa.Column("secrets", sa.Text(), nullable=True),
+        sa.Column("outputs", sa.JSON(), nullable=False),
+        sa.Column("status_before", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("cursor", sa.String(length=64), nullable=False),
+        sa.Column("slot", sa.String(length=36), nullable=True),
+        sa.Column("permit", sa.Integer(), nullable=True),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("owner", sa.String(length=255), nullable=True),
+        sa.Column("lease_until", sa.Double(), nullable=True),
+        sa.Column("due_at", sa.Double(), nullable=True),
+        sa.Column("step_started", sa.Double(), nullable=True),
+        sa.Column("deadline", sa.Double(), nullable=True),
+        sa.Column("moved", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("resumes", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("percent", sa.Double(), nullable=True),
+        sa.Column("error", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("actor", sa.String(length=255), nullable=False),
+        sa.Column("request_id", sa.String(length=255), nullable=False),
+        sa.Column("downtime", sa.Double(), nullable=True),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("started", sa.Double(), nullable=True),
+        sa.Column("ended", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["instance_id"],
+            ["instances.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("permit"),
+        sa.UniqueConstraint("slot"),
+    )
+    with op.batch_alter_table("operations", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_operations_ended"), ["ended"], unique=False)
+        batch_op.create_index("operations_due", ["state", "due_at"], unique=False)
+        batch_op.create_index("operations_of_instance", ["instance_id", "created"], unique=False)
+
+    op.create_table(
+        "operation_steps",
+        sa.Column("operation_id", sa.String(length=36), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("stretch", sa.String(length=16), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("started", sa.Double(), nullable=False),
+        sa.Column("ended", sa.Double(), nullable=True),
+        sa.Column("error", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["operation_id"],
+            ["operations.id"],
+        ),
+        sa.PrimaryKeyConstraint("operation_id", "number"),
+    )
+
+
+def downgrade() -> None:
+
+    op.drop_table("operation_steps")
+    with op.batch_alter_table("operations", schema=None) as batch_op:
+        batch_op.drop_index("operations_of_instance")
+        batch_op.drop_index("operations_due")
+        batch_op.drop_index(batch_op.f("ix_operations_ended"))
+
+    op.drop_table("operations")
+    with op.batch_alter_table("instances", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_instances_next_check"))
+        batch_op.drop_index("instances_listing")
+
+    op.drop_table("instances")
+    op.drop_table("datastore_versions")
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.drop_index("events_undelivered")
+        batch_op.drop_index("events_of_operation")
+
+    op.drop_table("events")
+    op.drop_table("datastores")

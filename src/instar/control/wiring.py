@@ -1,0 +1,155 @@
+"""Puts the control plane together: the only file that names concrete providers, guests and notifiers."""
+
+import json
+import os
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from oslo_config import cfg
+from stevedore import DriverManager
+from stevedore.exception import NoMatches
+
+from instar.control import settings
+from instar.control.api import keystone, tokens
+from instar.control.api.app import make_app
+from instar.control.api.policies import Gate
+from instar.control.catalog import register
+from instar.control.engine.runner import Work
+from instar.control.engine.worker import Worker
+from instar.control.events.deliver import Delivery, notifier
+from instar.control.guests.authority import Authority
+from instar.control.guests.base import Guests
+from instar.control.guests.channel import Channels
+from instar.control.guests.presence import Presence
+from instar.control.operations.context import Context
+from instar.control.operations.desk import Desk
+from instar.control.operations.stories import STORIES
+from instar.control.providers.base import Provider
+from instar.control.store.sealing import Sealer
+from instar.control.store.session import Store
+from instar.wire.errors import BadRequest
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+
+@dataclass(frozen=True)
+class House:
+    """What every program of the control plane stands on."""
+
+    conf: cfg.ConfigOpts
+    store: Store
+    sealer: Sealer
+    provider: Provider
+
+
+def build(conf: cfg.ConfigOpts, provider: Provider | None = None) -> House:
+    """Open the store, find the keys and load the provider; makes the state directory when there is none."""
+    state_dir = Path(conf.state_dir).absolute()
+    state_dir.mkdir(parents=True, exist_ok=True)
+    state_dir.chmod(0o711)  # servers under uids of their own pass through; what is private is 0600
+    url = conf.store.url or f"sqlite:///{state_dir / 'instar.db'}"
+    return House(
+        conf=conf,
+        store=Store(url),
+        sealer=Sealer.from_file(settings.state_path(conf, conf.store.seal_key_file, "seal.key")),
+        provider=provider or load_provider(conf),
+    )
+
+
+def load_provider(conf: cfg.ConfigOpts) -> Provider:
+    """Load the provider that the configuration names. Raises BadRequest for an unknown one."""
+    try:
+        driver: Any = DriverManager("instar.providers", conf.provider).driver
+    except NoMatches as error:
+        raise BadRequest(
+            f"provider: there is none called {conf.provider!r}",
+            seen=str(error),
+            remedy="Name one of the installed entry points `instar.providers`.",
+        ) from None
+    provider: Provider = driver.from_settings(settings.provider_section(conf))
+    return provider
+
+
+def make_guests(house: House) -> Channels:
+    """Make the channels to the guests, and the certificate authority when there is none."""
+    section = house.conf.guests
+    return Channels(Authority(settings.state_path(house.conf, section.tls_dir, "tls")), section.port)
+
+
+def make_worker(house: House, guests: Guests) -> Worker:
+    """Make a worker that runs every story on the house's provider."""
+
+    def context(work: Work) -> Context:
+        return Context(work, house.provider, guests, house.sealer)
+
+    return Worker(house.store, STORIES, context, settings.worker(house.conf))
+
+
+def make_presence(house: House, guests: Guests) -> Presence:
+    """Make what asks instances at rest how they are."""
+    return Presence(house.store, guests, house.conf.guests.interval, house.conf.guests.limit)
+
+
+def make_delivery(house: House) -> Delivery:
+    """Make what carries events to the notifier."""
+    return Delivery(house.store, notifier(house.conf, f"instar.{socket.gethostname()}"))
+
+
+def make_desk(house: House, wake: Callable[[], None]) -> Desk:
+    """Make the desk that requests are worked at."""
+    return Desk(
+        store=house.store,
+        sealer=house.sealer,
+        flavors=house.provider.flavors,
+        abilities=house.provider.abilities,
+        wake=wake,
+        answer_timeout=house.conf.api.answer_timeout,
+    )
+
+
+def make_door(
+    house: House, wake: Callable[[], None] = lambda: None, stopping: Callable[[], bool] = lambda: False
+) -> "WSGIApplication":
+    """Make the WSGI application with its authentication in front."""
+    app: WSGIApplication = make_app(make_desk(house, wake), Gate(house.conf), stopping=stopping)
+    if house.conf.api.auth == "keystone":
+        return keystone.protect(app, house.conf)
+    return tokens.StaticTokens(app, local_tokens(house.conf))
+
+
+def local_tokens(conf: cfg.ConfigOpts) -> dict[str, tokens.Holder]:
+    """Read the static tokens; at first start one is made, and `client.json` so that clients find it."""
+    holder = tokens.Holder(project=conf.api.project, user="admin", roles=["admin"])
+    holders = tokens.ensure(settings.state_path(conf, conf.api.token_file, "tokens.json"), holder)
+    for token, owner in holders.items():
+        if owner.project == conf.api.project:
+            _write_client_file(conf, token)
+            break
+    return holders
+
+
+def _write_client_file(conf: cfg.ConfigOpts, token: str) -> None:
+    path = Path(conf.state_dir).absolute() / "client.json"
+    access = {
+        "endpoint": f"http://{conf.api.host}:{conf.api.port}",
+        "project": conf.api.project,
+        "token": token,
+    }
+    partial = path.with_suffix(".new")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        json.dump(access, file, indent=2)
+    partial.rename(path)
+
+
+def register_images(house: House) -> list[str]:
+    """Make images known as datastore versions that no version knows yet; gives the new versions' names."""
+    with house.store.begin() as session:
+        found = [
+            register.register_image(session, image.ref, image.manifest)
+            for image in sorted(house.provider.images(), key=lambda image: image.manifest.built_at)
+        ]
+        return [f"{version.datastore.name} {version.name}" for version in found if version is not None]

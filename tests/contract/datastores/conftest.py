@@ -1,0 +1,55 @@
+"""Machines with agents, for the datastores' contract suite."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from guest_machine import Authority, Machine, copy_library, free_address
+
+
+@pytest.fixture(scope="session")
+def workplace() -> Iterator[Path]:
+    """A directory that every uid may enter, with short paths."""
+    path = Path(tempfile.mkdtemp(prefix="instar-guests-"))
+    path.chmod(0o755)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def library(workplace: Path) -> Path:
+    return copy_library(workplace / "library")
+
+
+@pytest.fixture(scope="session")
+def authority(workplace: Path) -> Authority:
+    return Authority(workplace / "authority")
+
+
+@pytest.fixture
+def make_machine(
+    workplace: Path, library: Path, authority: Authority
+) -> Iterator[Callable[..., Machine]]:
+    """A function that makes machines; given another machine, one that takes its volume and address over."""
+    made: list[Machine] = []
+    place = Path(tempfile.mkdtemp(dir=workplace))
+    place.chmod(0o755)
+
+    def make(major: int, before: Machine | None = None, older: tuple[int, ...] = ()) -> Machine:
+        directory = place / str(len(made))
+        directory.mkdir()
+        volume = before.volume if before else place / "volume"
+        address = before.address if before else free_address()
+        machine = Machine(directory, library, authority, major, volume, address, older=older).build()
+        made.append(machine)
+        return machine.boot()
+
+    yield make
+    for machine in made:
+        machine.power_off()
+        if os.environ.get("INSTAR_TEST_SHOW_CONSOLE"):
+            print((machine.directory / "console.log").read_text())
+    shutil.rmtree(place)

@@ -1,0 +1,337 @@
+"""A server with a real agent on it, without a provider: a root directory, a volume, a process.
+
+The agent runs under an unprivileged uid when the tests run as root, since PostgreSQL refuses root. That uid
+may be unable to read the environment that the tests run in, so the agent's code is copied where it can.
+"""
+
+import importlib.metadata
+import ipaddress
+import itertools
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import requests
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from instar.wire import agent as wire
+from instar.wire.errors import ErrorBody, InstarError
+
+UID = 65533
+ENGINES = Path(os.environ.get("INSTAR_TEST_ENGINES", "/opt/pg"))
+SOURCE = Path(__file__).parents[3] / "src/instar"
+DATABASE = "app"
+USER = {"name": "ann", "password": "secret-ann", "databases": [DATABASE]}
+_numbers = itertools.count(2)
+
+
+def engine(major: int) -> Path:
+    """Find a major version's programs, or skip the test."""
+    path = ENGINES / f"usr/lib/postgresql/{major}"
+    if not (path / "bin/postgres").exists():
+        pytest.skip(f"PostgreSQL {major} is not at {path}: run `make engines`, or set INSTAR_TEST_ENGINES")
+    return path
+
+
+def engine_version(major: int) -> str:
+    """Ask the engine itself, such as 17.10."""
+    told = subprocess.run([engine(major) / "bin/postgres", "--version"], capture_output=True, text=True, check=True)
+    return told.stdout.split()[2]
+
+
+def interpreter() -> Path:
+    """Find a Python of this version that every uid may run."""
+    real = Path(sys._base_executable).resolve()
+    if os.getuid() != 0 or all(parent.stat().st_mode & 0o1 for parent in real.parents):
+        return Path(sys.executable)
+    return Path(f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def copy_library(target: Path) -> Path:
+    """Copy the agent and what it needs to where every uid may read it."""
+    for name in ("__init__.py", "wire", "agent"):
+        source = SOURCE / name
+        if source.is_dir():
+            shutil.copytree(source, target / "instar" / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            (target / "instar").mkdir(parents=True)
+            shutil.copy(source, target / "instar" / name)
+    for name in sorted(_needed("instar", {"agent"})):
+        for file in importlib.metadata.files(name) or []:
+            if ".." not in file.parts and file.suffix not in (".pth", ".pyc") and file.parts[0] != "instar":
+                place = target / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(str(file.locate()), place)
+    subprocess.run([interpreter(), "-m", "compileall", "-q", target], check=True)
+    return target
+
+
+def _needed(name: str, extras: set[str]) -> set[str]:
+    """Name a distribution and all that it requires; the package itself only for its extras."""
+    found = {name}
+    for line in importlib.metadata.requires(name) or []:
+        requirement, _, marker = line.partition(";")
+        wanted = re.search(r"extra == ['\"](\w+)['\"]", marker)
+        if wanted.group(1) not in extras if wanted else name == "instar":
+            continue
+        parsed = re.match(r"([\w.-]+)(?:\[(\w+)\])?", requirement.strip())
+        assert parsed is not None
+        try:
+            importlib.metadata.distribution(parsed[1])
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        if parsed[1] not in found:
+            found |= _needed(parsed[1], {parsed[2]} if parsed[2] else set())
+    return found
+
+
+class Authority:
+    """A certificate authority in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        directory.mkdir(parents=True, exist_ok=True)
+        self.key = ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        certificate = self._sign(self.name, self.key, None, authority=True)
+        self.certificate = directory / "ca.crt"
+        self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+
+    def issue(self, common_name: str, address: str | None = None) -> tuple[Path, Path]:
+        """Make a certificate and its key; gives their files."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        files = self.directory / f"{common_name}.crt", self.directory / f"{common_name}.key"
+        files[0].write_bytes(self._sign(name, key, address).public_bytes(serialization.Encoding.PEM))
+        files[1].write_bytes(
+            key.private_bytes(
+                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+            )
+        )
+        return files
+
+    def _sign(
+        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, address: str | None, *, authority: bool = False
+    ) -> x509.Certificate:
+        now = datetime.now(UTC)
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(name)
+            .issuer_name(self.name)
+            .public_key(key.public_key())
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(minutes=5))
+            .not_valid_after(now + timedelta(days=1))
+            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        )
+        if address:
+            host = x509.IPAddress(ipaddress.ip_address(address))
+            builder = builder.add_extension(x509.SubjectAlternativeName([host]), critical=False)
+        return builder.sign(self.key, hashes.SHA256())
+
+
+def free_address() -> str:
+    """Give a loopback address that nothing listens on, another one in each test process."""
+    for number in _numbers:
+        address = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}.{number % 250 + 2}"
+        with socket.socket() as probe:
+            if probe.connect_ex((address, wire.PORT)) != 0:
+                return address
+    raise AssertionError("unreachable")
+
+
+@dataclass
+class Machine:
+    """One server of an instance: its root disk, and the agent that runs on it."""
+
+    directory: Path
+    library: Path
+    authority: Authority
+    major: int
+    volume: Path
+    address: str
+    instance_id: str = "6f0c4b53-6c0f-4e0b-b3a5-2d5d1f2c9a10"
+    older: tuple[int, ...] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+
+    @property
+    def root(self) -> Path:
+        return self.directory / "root"
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.address}:{wire.PORT}"
+
+    def build(self) -> "Machine":
+        """Make the root disk: image, injected files, the volume in its place."""
+        for name in ("etc/instar/tls", "usr/lib/postgresql", "var/lib/instar", "run", "tmp", "var/log"):
+            (self.root / name).mkdir(parents=True)
+        for major in (self.major, *self.older):
+            (self.root / f"usr/lib/postgresql/{major}").symlink_to(engine(major))
+        self.volume.mkdir(exist_ok=True)
+        (self.root / "var/lib/instar/data").symlink_to(self.volume)
+        version = engine_version(self.major)
+        manifest = wire.Manifest(
+            digest=f"sha256:{self.major}",
+            recipe="test",
+            datastore="postgresql",
+            manager="postgresql",
+            engine_version=version,
+            version_name=version,
+            agent_version="0.1.0",
+        )
+        (self.root / wire.IMAGE_MANIFEST).write_text(manifest.model_dump_json())
+        self.inject()
+        if os.getuid() == 0:
+            for path in (self.directory, self.volume):
+                subprocess.run(["chown", "-hR", f"{UID}:{UID}", path], check=True)
+        return self
+
+    def inject(self) -> None:
+        """Write what a control plane injects."""
+        (self.root / wire.GUEST_INFO).write_text(
+            f"[guest]\ninstance_id = {self.instance_id}\nhostname = db\naddress = {self.address}\n"
+            "datastore_manager = postgresql\nram = 256\n"
+        )
+        (self.root / wire.GUEST_AGENT).write_text(f"[agent]\nlisten_address = {self.address}\n")
+        certificate, key = self.authority.issue(self.instance_id, self.address)
+        shutil.copy(certificate, self.root / wire.TLS_CERTIFICATE)
+        shutil.copy(key, self.root / wire.TLS_KEY)
+        shutil.copy(self.authority.certificate, self.root / wire.TLS_AUTHORITY)
+
+    def boot(self) -> "Machine":
+        """Start the agent and wait until it answers."""
+        as_other = {"user": UID, "group": UID, "extra_groups": []} if os.getuid() == 0 else {}
+        with (self.directory / "console.log").open("ab") as console:
+            self.process = subprocess.Popen(
+                [interpreter(), "-m", "instar.agent.main", "--root", self.root],
+                env={"PYTHONPATH": str(self.library), "PATH": "/usr/bin:/bin"},
+                cwd="/",
+                stdout=console,
+                stderr=console,
+                **as_other,
+            )
+        wait_for(self._answers, f"agent of {self.address}")
+        return self
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.directory / "console.log").read_text()
+        try:
+            self.get("/")
+        except requests.ConnectionError:
+            return False
+        return True
+
+    def shut_down(self) -> int:
+        """Stop the agent, and with it the database; gives the exit status."""
+        assert self.process is not None
+        self.process.terminate()
+        return self.process.wait(30)
+
+    def kill_agent(self) -> None:
+        """Take the agent away at once; the database stays."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def power_off(self) -> None:
+        """End everything at once, as a power cut does."""
+        if self.process is not None and self.process.poll() is None:
+            self.kill_agent()
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
+        wait_for(lambda: not self.processes(), "end of all processes")
+        shutil.rmtree(self.root / "run")
+        (self.root / "run").mkdir()
+        if os.getuid() == 0:
+            os.chown(self.root / "run", UID, UID)
+
+    def processes(self) -> list[int]:
+        """Find the processes that work on the volume or on the root disk."""
+        places = str(self.volume.resolve()), str(self.directory.resolve())
+        found = []
+        for entry in Path("/proc").glob("[0-9]*"):
+            try:
+                here = str((entry / "cwd").readlink())
+            except OSError:
+                continue
+            if here.startswith(places):
+                found.append(int(entry.name))
+        return found
+
+    # -- the guest API ----------------------------------------------------------------------------------
+
+    def get(self, path: str) -> Any:
+        return self._ask("GET", path)
+
+    def call(self, hook: str, **params: Any) -> Any:
+        return self._ask("POST", f"/calls/{hook}", params)
+
+    def start_job(self, name: str, hook: str, **params: Any) -> wire.JobView:
+        return wire.JobView.model_validate(self._ask("PUT", f"/jobs/{name}", {"hook": hook, "params": params}))
+
+    def job(self, name: str, hook: str, **params: Any) -> dict[str, Any]:
+        """Run a job to its end; gives its result or raises its error."""
+        self.start_job(name, hook, **params)
+        for _ in range(12):
+            view = wire.JobView.model_validate(self.get(f"/jobs/{name}?wait=10"))
+            if view.ended_at is not None:
+                break
+        if view.error is not None:
+            raise InstarError.from_body(view.error)
+        assert view.result is not None, view
+        return view.result
+
+    def status(self) -> str:
+        return str(self.get("/status")["status"])
+
+    def _ask(self, method: str, path: str, body: Any = None) -> Any:
+        answer = requests.request(
+            method,
+            self.url + path,
+            json=body,
+            cert=tuple(map(str, self.authority.issue("instar-control-plane"))),
+            verify=str(self.authority.certificate),
+            timeout=20,
+        )
+        if answer.status_code != 200:
+            raise InstarError.from_body(ErrorBody.model_validate(answer.json()))
+        return answer.json()
+
+
+def connect(
+    machine: Machine, user: str = "ann", password: str = "secret-ann", database: str = DATABASE
+) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect as a client does, over the network."""
+    return psycopg.connect(
+        host=machine.address, user=user, password=password, dbname=database, autocommit=True, connect_timeout=5
+    )
+
+
+def wait_for(condition: Any, what: str, seconds: float = 30.0) -> None:
+    """Poll until a condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s for {what}"
+        time.sleep(0.01)
+
+
+def each_major(*majors: int) -> Iterator[Any]:
+    """Give test parameters for major versions."""
+    return (pytest.param(major, id=f"postgresql-{major}") for major in majors)

@@ -1,0 +1,213 @@
+"""What the contract suite needs beside a provider: a look into volumes and disks, and accidents."""
+
+import functools
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from toy_guest import make_image
+
+from instar.control.providers.base import Handle, Port, Provider, ServerInfo, ServerSpec, VolumeInfo
+from instar.control.providers.fake import FakeProvider
+from instar.control.providers.local import handles
+from instar.control.providers.local.machine.lock import MachineLock
+from instar.control.providers.local.provider import LocalProvider
+from instar.control.providers.local.settings import LocalSettings
+from instar.wire.agent import Manifest
+from instar.wire.states import ServerState
+
+ADDRESSES = 14
+FILES = {"etc/instar/guest_info.conf": "[guest]\ninstance_id = 1\n"}
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 20.0) -> Any:
+    """Poll until a condition holds, and give its value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"gave up waiting: {what}"
+        time.sleep(0.005)
+    return value
+
+
+class Harness(Protocol):
+    """A provider with two images, and what the contract doesn't show."""
+
+    provider: Provider
+    images: list[str]
+
+    def reopen(self) -> Provider:
+        """Give the provider as a control plane finds it that was started again."""
+
+    def write(self, volume: Handle, name: str, text: str) -> None:
+        """Write a file on a volume, as a guest would."""
+
+    def read(self, volume: Handle, name: str) -> str | None:
+        """Read a file on a volume."""
+
+    def scribble(self, server: Handle) -> None:
+        """Leave something on a server's root disk."""
+
+    def has_scribble(self, server: Handle) -> bool:
+        """Tell whether it is there still."""
+
+    def injected(self, server: Handle) -> dict[str, str]:
+        """Read the files that `FILES` names from the root disk."""
+
+    def cut_power(self, server: Handle) -> None:
+        """Take a server down without asking it, and without the provider's doing."""
+
+    def boots(self, volume: Handle) -> list[str]:
+        """Give the images that the volume's server booted from, in order."""
+
+
+class FakeHarness:
+    def __init__(self, _directory: Path) -> None:
+        self.provider = FakeProvider(capacity=1000, addresses=ADDRESSES)
+        self.images = [self.provider.add_image(_manifest(name)) for name in ("old", "new")]
+        self.provider.on_boot = self._boot
+
+    def _boot(self, name: str, image: str, _files: dict[str, str]) -> None:
+        content = self.provider.content(self.provider.servers[name].volume or {})
+        content["boots"] = content.get("boots", "") + f"{image}\n"
+
+    def reopen(self) -> Provider:
+        return self.provider
+
+    def write(self, volume: Handle, name: str, text: str) -> None:
+        self.provider.content(volume)[name] = text
+
+    def read(self, volume: Handle, name: str) -> str | None:
+        return self.provider.content(volume).get(name)
+
+    def scribble(self, server: Handle) -> None:
+        self.provider.servers[server["name"]].disk["scribble"] = "here"
+
+    def has_scribble(self, server: Handle) -> bool:
+        return "scribble" in self.provider.servers[server["name"]].disk
+
+    def injected(self, server: Handle) -> dict[str, str]:
+        return self.provider.servers[server["name"]].files
+
+    def cut_power(self, server: Handle) -> None:
+        self.provider.stop_server(server["name"])
+
+    def boots(self, volume: Handle) -> list[str]:
+        return (self.read(volume, "boots") or "").split()
+
+
+class LocalHarness:
+    def __init__(self, directory: Path) -> None:
+        self.settings = LocalSettings(
+            directory / "state", directory / "images", address_range="127.99.0.0/28"
+        )
+        names = ("old", "new", "stubborn")
+        make = functools.partial(make_image, self.settings.image_dir)
+        self.images = [make("old"), make("new")]
+        self.stubborn = make("stubborn", stubborn=True)
+        self._refs = dict(zip(names, [*self.images, self.stubborn], strict=True))
+        self.provider = LocalProvider(self.settings)
+
+    def reopen(self) -> LocalProvider:
+        return LocalProvider(self.settings)
+
+    def data(self, volume: Handle) -> Path:
+        return self.settings.state_dir / "volumes" / handles.key(volume, "volume") / "data"
+
+    def place(self, server: Handle) -> Path:
+        return self.settings.state_dir / "servers" / handles.key(server, "server")
+
+    def write(self, volume: Handle, name: str, text: str) -> None:
+        (self.data(volume) / name).write_text(text)
+
+    def read(self, volume: Handle, name: str) -> str | None:
+        path = self.data(volume) / name
+        return path.read_text() if path.exists() else None
+
+    def scribble(self, server: Handle) -> None:
+        (self.place(server) / "root" / "scribble").write_text("here")
+
+    def has_scribble(self, server: Handle) -> bool:
+        return (self.place(server) / "root" / "scribble").exists()
+
+    def injected(self, server: Handle) -> dict[str, str]:
+        return {name: (self.place(server) / "root" / name).read_text() for name in FILES}
+
+    def cut_power(self, server: Handle) -> None:
+        os.kill(self.machine(server) or 0, signal.SIGKILL)
+        until(lambda: self.machine(server) is None, "the machine is killed")
+
+    def machine(self, server: Handle) -> int | None:
+        lock = MachineLock(self.place(server))
+        try:
+            return lock.holder()
+        finally:
+            lock.close()
+
+    def boots(self, volume: Handle) -> list[str]:
+        return [self._refs[name] for name in (self.read(volume, "boots") or "").split()]
+
+    def pids(self, volume: Handle) -> list[int]:
+        """Give the id of every process that any boot of the volume's server started."""
+        return [int(pid) for pid in (self.read(volume, "pids") or "").split()]
+
+    def close(self) -> None:
+        """Delete every server, so that no test leaves a process."""
+        provider = self.reopen()
+        for path in (self.settings.state_dir / "servers").glob("*/server.json"):
+            provider.destroy_server({"provider": "local", "v": 1, "kind": "server", "key": path.parent.name})
+
+
+class Rig:
+    """One server with its port and volume."""
+
+    def __init__(self, harness: Any, name: str = "instance-1", image: str = "") -> None:
+        self.harness, self.name, self.image = harness, name, image or harness.images[0]
+        self.port: Port = harness.provider.ensure_port(f"{name}-port", f"{name}.example")
+        self.volume: VolumeInfo = harness.provider.ensure_volume(f"{name}-volume", 1)
+        self.handle: Handle = harness.provider.ensure_server(self.spec()).handle
+        self.up()
+        until(lambda: len(self.boots()) == 1, "the guest has booted")
+
+    def spec(self) -> ServerSpec:
+        flavor = self.harness.provider.flavors()[0]
+        return ServerSpec(self.name, self.image, flavor, self.port, self.volume.handle, dict(FILES))
+
+    def up(self) -> ServerInfo:
+        """Inspect until the server is up."""
+        infos: list[ServerInfo] = []
+
+        def is_up() -> bool:
+            infos.append(self.harness.provider.inspect_server(self.handle))
+            return infos[-1].state == ServerState.ACTIVE
+
+        until(is_up, "the server is ACTIVE")
+        return infos[-1]
+
+    def rebuild(self, token: str = "first") -> ServerInfo:
+        """Rebuild onto the other image and wait until that is up."""
+        self.harness.provider.rebuild_server(self.handle, self.harness.images[1], dict(FILES), token)
+        return self.up()
+
+    def boots(self) -> list[str]:
+        return list(self.harness.boots(self.volume.handle))
+
+    def pids(self) -> list[int]:
+        return list(self.harness.pids(self.volume.handle))
+
+
+def is_alive(pid: int) -> bool:
+    """Tell whether a process runs (a zombie doesn't)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in "ZX"
+
+
+def _manifest(name: str) -> Manifest:
+    return Manifest(
+        recipe=name, datastore="toy", manager="toy", engine_version="1", version_name=name, agent_version="1"
+    )

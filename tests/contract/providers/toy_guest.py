@@ -1,0 +1,71 @@
+"""Small images for the local provider: their agent boots, daemonises children, and writes to its volume."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+from pathlib import Path
+
+INTERPRETER = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
+
+AGENT = """#!{interpreter} -IS
+import os, signal, sys
+root = sys.argv[2]
+data = root + "/var/lib/instar/data"
+
+def note(name, text):
+    with open(data + "/" + name, "a") as file:
+        file.write(text + "\\n")
+
+def daemon(program, environment, here):
+    if os.fork():
+        os.wait()
+        return
+    os.setsid()
+    if os.fork():
+        os._exit(0)
+    if {stubborn}:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    note("pids", str(os.getpid()))
+    os.chdir(here)
+    os.execve(program, ["daemon", "1000"], environment)
+
+def stop(*_):
+    note("stops", "{name}")
+    sys.exit(0)
+
+note("pids", str(os.getpid()))
+daemon("/bin/sleep", dict(os.environ), "/")        # has its marker
+daemon("/bin/sleep", {{}}, root)                     # has its working directory
+daemon(root + "/usr/bin/sleep", {{}}, "/")           # has its program
+signal.signal(signal.SIGTERM, stop)
+note("boots", "{name}")
+print("booted {name}", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def make_image(image_dir: Path, name: str, *, stubborn: bool = False) -> str:
+    """Make an image called `name`, whose daemons ignore SIGTERM when `stubborn`; gives its ref."""
+    hexadecimal = hashlib.sha256(name.encode()).hexdigest()
+    programs = image_dir / hexadecimal / "tree" / "usr" / "bin"
+    programs.mkdir(parents=True)
+    agent = programs / "instar-guest-agent"
+    agent.write_text(AGENT.format(interpreter=INTERPRETER, name=name, stubborn=stubborn))
+    shutil.copy("/bin/sleep", programs / "sleep")
+    for program in programs.iterdir():
+        program.chmod(0o555)
+    (programs / "link").symlink_to("sleep")
+    programs.chmod(0o555)
+    manifest = {
+        "recipe": name,
+        "datastore": "toy",
+        "manager": "toy",
+        "engine_version": "1",
+        "version_name": name,
+        "agent_version": "1",
+    }
+    (image_dir / hexadecimal / "manifest.json").write_text(json.dumps(manifest))
+    return f"sha256:{hexadecimal}"
