@@ -103,12 +103,12 @@ def event(number: int, kind: str, operation_id: str, **payload: Any) -> bytes:
     return f"id: {number}\nevent: {kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
-class Server:
-    """The socket of all stubs: to stop one takes longer than most tests."""
+class Socket:
+    """A socket for one WSGI application after the other: to close one takes longer than most tests."""
 
     def __init__(self) -> None:
-        self.stub = Stub()
-        self._http = wsgi.Server(("127.0.0.1", 0), lambda *args: self.stub(*args), numthreads=4)
+        self.app: Any = None
+        self._http = wsgi.Server(("127.0.0.1", 0), lambda *args: self.app(*args), numthreads=8)
         self._http.shutdown_timeout = 0.2
         self._http.error_log = lambda *args, **kwargs: None
         self._http.prepare()
@@ -116,22 +116,23 @@ class Server:
         self._thread = threading.Thread(target=self._http.serve)
         self._thread.start()
 
-    def stop(self) -> None:
+    def close(self) -> None:
+        """Answer nobody any more."""
         self._http.stop()
         self._thread.join()
 
 
 @pytest.fixture(scope="session")
-def stub_server() -> Iterator[Server]:
-    """Run the server of the stubs."""
-    server = Server()
-    yield server
-    server.stop()
+def socket() -> Iterator[Socket]:
+    """Listen on a free port."""
+    made = Socket()
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def stub(stub_server: Server) -> Stub:
+def stub(socket: Socket) -> Stub:
     """Give a stub for one test."""
-    stub_server.stub = Stub()
-    stub_server.stub.endpoint = stub_server.endpoint
-    return stub_server.stub
+    socket.app = made = Stub()
+    made.endpoint = socket.endpoint
+    return made

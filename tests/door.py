@@ -1,4 +1,4 @@
-"""The door in memory, on a SQLite store of its own, with nothing behind it unless a test puts a worker there."""
+"""The door in memory, on a SQLite store of its own; a test may put a worker behind it."""
 
 import functools
 import tempfile
@@ -21,6 +21,7 @@ from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
 from instar.control.store.tables import Base, DatastoreVersion, Instance, Operation
 from instar.wire.agent import Manifest
+from instar.wire.ids import new_id
 
 HOLDERS = {
     "admin-token": Holder(project="acme", user="root", roles=["admin"]),
@@ -58,6 +59,28 @@ class Door:
         assert made.status_code == 200, made.text
         return str(made.json["instance"]["id"])
 
+    def serving_instance(self) -> str:
+        """Make an instance that is ACTIVE without a worker's doing."""
+        with self.store.begin() as session:
+            now = self.store.now(session)
+            instance = Instance(
+                id=new_id(),
+                project="acme",
+                name="serving",
+                version_id=self.versions["17.10"],
+                flavor_id="1",
+                volume_size=1,
+                status="ACTIVE",
+                service_status="HEALTHY",
+                service_reason="",
+                next_check=now,
+                created=now,
+                updated=now,
+                deleted=False,
+            )
+            session.add(instance)
+        return instance.id
+
     def settle(self, instance_id: str, **facts: Any) -> None:
         """Put an instance at rest, as a worker would leave it."""
         facts = {"status": "ACTIVE", "service_status": "HEALTHY", "address": "127.0.0.9"} | facts
@@ -67,14 +90,16 @@ class Door:
             session.execute(update(Operation).where(Operation.instance_id == instance_id).values(**done))
 
 
-def make_door(folder: Path) -> Door:
+def make_door(folder: Path, answer_timeout: float = 5.0) -> Door:
     """Make a door with three versions of PostgreSQL registered and a token for each of `HOLDERS`."""
     records = folder / "records.db"
     records.write_bytes(_blank_records())
     store = Store(f"sqlite:///{records}")
     conf = cfg.ConfigOpts()
     conf([], project="instar", default_config_files=[], default_config_dirs=[])
-    desk = Desk(store, Sealer(Fernet.generate_key()), lambda: FLAVORS, Abilities(), answer_timeout=0.2)
+    desk = Desk(
+        store, Sealer(Fernet.generate_key()), lambda: FLAVORS, Abilities(), answer_timeout=answer_timeout
+    )
     with store.read() as session:
         versions = {row.name: row.id for row in session.execute(select(DatastoreVersion)).scalars()}
     return Door(store, desk, StaticTokens(make_app(desk, Gate(conf)), HOLDERS), versions)

@@ -62,9 +62,10 @@ def _serve(root: Path) -> None:
     keeper.start()
     ended.wait()
     jobs.close()
-    listening.stop()
     keeper.stop()
     datastore.shut_down()
+    logging.shutdown()
+    os._exit(0)  # whoever waits for this server to end must not wait for idle connections' threads
 
 
 def load_datastore(facts: injected.Facts) -> Datastore:

@@ -106,16 +106,20 @@ ROUTES: tuple[tuple[str, str, Callable[..., Any]], ...] = (
 )
 
 
-def make_server(address: str, port: int, api: Api, context: ssl.SSLContext) -> wsgi.Server:
+class Server(wsgi.Server):
+    """The HTTPS server; its complaints go to the agent's log."""
+
+    def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
+        _log.log(level, "server: %s", msg, exc_info=traceback)
+
+
+def make_server(address: str, port: int, api: Api, context: ssl.SSLContext) -> Server:
     """Bind the server; `serve()` answers. Raises GuestError when the address can't be had."""
-    server = wsgi.Server(
-        (address, port), api, numthreads=THREADS, server_name="instar", request_queue_size=64
-    )
+    server = Server((address, port), api, numthreads=THREADS, server_name="instar", request_queue_size=64)
     server.ssl_adapter = tls.LazyHandshake(context)
     server.ConnectionClass = tls.Connection
     server.max_request_header_size = 64 << 10
     server.shutdown_timeout = 1
-    server.error_log = lambda msg="", level=logging.INFO, traceback=False: _log.log(level, "server: %s", msg)
     try:
         server.prepare()
     except OSError as error:

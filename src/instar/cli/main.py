@@ -1,9 +1,13 @@
 """The program `instar`."""
 
 import argparse
+import ast
+import importlib.metadata
+import importlib.util
 import logging
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 from cliff.app import App
@@ -29,7 +33,7 @@ shell completion:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command: 0 when it succeeded, 1 when it failed, 2 when it was not understood."""
-    return InstarApp().run(list(sys.argv[1:] if argv is None else argv) or ["--help"])
+    return InstarApp().run(list(sys.argv[1:] if argv is None else argv))
 
 
 class InstarApp(App):
@@ -41,7 +45,7 @@ class InstarApp(App):
     def __init__(
         self, stdin: TextIO | None = None, stdout: TextIO | None = None, stderr: TextIO | None = None
     ) -> None:
-        super().__init__(_DESCRIPTION, __version__, CommandManager(ENTRY_POINTS), stdin, stdout, stderr)
+        super().__init__(_DESCRIPTION, __version__, _Commands(ENTRY_POINTS), stdin, stdout, stderr)
 
     def build_option_parser(
         self, description: str | None, version: str | None, argparse_kwargs: dict[str, Any] | None = None
@@ -79,6 +83,23 @@ class InstarApp(App):
         root.addHandler(console)
         root.setLevel(logging.DEBUG if self.options.debug else logging.WARNING)
 
+    def run(self, argv: list[str]) -> int:
+        """Run one command; without any, show the help."""
+        return super().run(argv or ["--help"])
+
+    def run_subcommand(self, argv: list[str]) -> int:
+        """Run one command, or say that its part of Instar is not installed."""
+        try:
+            return super().run_subcommand(argv)
+        except ImportError as error:
+            self.LOG.error(
+                "`instar %s` can't be loaded: %s\n"
+                "Remedy: install its part: pip install 'instar[server]', or 'instar[images]' for images",
+                " ".join(argv),
+                error,
+            )
+            return 1
+
     def interact(self) -> None:
         """Show the help where options came without a command."""
         self.print_help()
@@ -88,11 +109,30 @@ class InstarApp(App):
         self.parser.print_help(self.stdout)
         print("\ncommands:", file=self.stdout)
         for name, entry in sorted(self.command_manager):
-            try:
-                summary = (entry.load().__doc__ or "").partition("\n")[0].rstrip(".")
-            except ImportError as error:
-                summary = f"(not installed here: {error})"
-            print(f"  {name:<22}{summary}", file=self.stdout)
+            print(f"  {name:<22}{_summary(entry.value)}", file=self.stdout)
+
+
+def _summary(target: str) -> str:
+    """Read the first line of a class's docstring from its source: the programs take long to import."""
+    module, _, name = target.partition(":")
+    package, *rest = module.split(".")
+    found = importlib.util.find_spec(package)
+    folders = (found and found.submodule_search_locations) or []
+    sources = [path for folder in folders if (path := Path(folder, *rest).with_suffix(".py")).is_file()]
+    for node in [node for path in sources for node in ast.parse(path.read_text()).body]:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return (ast.get_docstring(node) or "").partition("\n")[0].rstrip(".")
+    return ""
+
+
+class _Commands(CommandManager):
+    """The commands by their entry points, each imported when it is run and not before."""
+
+    def load_commands(self, namespace: str) -> None:
+        """Find the commands."""
+        self.group_list.append(namespace)
+        for entry in importlib.metadata.entry_points(group=namespace):
+            self.commands[entry.name.replace("_", " ")] = entry
 
 
 class _Parser(argparse.ArgumentParser):

@@ -11,5 +11,6 @@ Results are the models of `instar.wire.rest`; errors are those of `instar.client
 
 from instar.client import errors
 from instar.client._client import Client
+from instar.client.errors import OperationFailed
 
-__all__ = ["Client", "errors"]
+__all__ = ["Client", "OperationFailed", "errors"]

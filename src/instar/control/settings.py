@@ -147,8 +147,10 @@ def worker(conf: cfg.ConfigOpts) -> WorkerSettings:
 def provider_section(conf: cfg.ConfigOpts) -> dict[str, Any]:
     """Read the provider's own section; its state lies in a directory of its own below the state directory."""
     values = dict(conf[conf.provider]) if conf.provider in conf else {}
+    files = {name: Path(value) for name, value in values.items() if name.endswith("_file") and value}
     return {
         **values,
+        **files,
         "state_dir": state_path(conf, None, conf.provider),
         "image_dir": state_path(conf, values.get("image_dir"), "images"),
     }

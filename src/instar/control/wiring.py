@@ -13,7 +13,7 @@ from stevedore import DriverManager
 from stevedore.exception import NoMatches
 
 from instar.control import settings
-from instar.control.api import keystone, tokens
+from instar.control.api import tokens
 from instar.control.api.app import make_app
 from instar.control.api.policies import Gate
 from instar.control.catalog import register
@@ -117,6 +117,8 @@ def make_door(
     """Make the WSGI application with its authentication in front."""
     app: WSGIApplication = make_app(make_desk(house, wake), Gate(house.conf), stopping=stopping)
     if house.conf.api.auth == "keystone":
+        from instar.control.api import keystone  # half a second that one machine need not wait for
+
         return keystone.protect(app, house.conf)
     return tokens.StaticTokens(app, local_tokens(house.conf))
 

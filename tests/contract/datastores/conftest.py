@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from guest_machine import Authority, Machine, copy_library, free_address
+from guest_machine import Machine, copy_library, free_address
+
+from certificates import Authority
 
 
 @pytest.fixture(scope="session")
@@ -30,9 +32,7 @@ def authority(workplace: Path) -> Authority:
 
 
 @pytest.fixture
-def make_machine(
-    workplace: Path, library: Path, authority: Authority
-) -> Iterator[Callable[..., Machine]]:
+def make_machine(workplace: Path, library: Path, authority: Authority) -> Iterator[Callable[..., Machine]]:
     """A function that makes machines; given another machine, one that takes its volume and address over."""
     made: list[Machine] = []
     place = Path(tempfile.mkdtemp(dir=workplace))

@@ -5,7 +5,6 @@ may be unable to read the environment that the tests run in, so the agent's code
 """
 
 import importlib.metadata
-import ipaddress
 import itertools
 import os
 import re
@@ -15,20 +14,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 import requests
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
+from certificates import Authority
 from instar.wire import agent as wire
 from instar.wire.errors import ErrorBody, InstarError
 
@@ -50,7 +44,9 @@ def engine(major: int) -> Path:
 
 def engine_version(major: int) -> str:
     """Ask the engine itself, such as 17.10."""
-    told = subprocess.run([engine(major) / "bin/postgres", "--version"], capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [engine(major) / "bin/postgres", "--version"], capture_output=True, text=True, check=True
+    )
     return told.stdout.split()[2]
 
 
@@ -98,51 +94,6 @@ def _needed(name: str, extras: set[str]) -> set[str]:
         if parsed[1] not in found:
             found |= _needed(parsed[1], {parsed[2]} if parsed[2] else set())
     return found
-
-
-class Authority:
-    """A certificate authority in a directory."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        directory.mkdir(parents=True, exist_ok=True)
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
-        certificate = self._sign(self.name, self.key, None, authority=True)
-        self.certificate = directory / "ca.crt"
-        self.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-
-    def issue(self, common_name: str, address: str | None = None) -> tuple[Path, Path]:
-        """Make a certificate and its key; gives their files."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        files = self.directory / f"{common_name}.crt", self.directory / f"{common_name}.key"
-        files[0].write_bytes(self._sign(name, key, address).public_bytes(serialization.Encoding.PEM))
-        files[1].write_bytes(
-            key.private_bytes(
-                serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-            )
-        )
-        return files
-
-    def _sign(
-        self, name: x509.Name, key: ec.EllipticCurvePrivateKey, address: str | None, *, authority: bool = False
-    ) -> x509.Certificate:
-        now = datetime.now(UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(minutes=5))
-            .not_valid_after(now + timedelta(days=1))
-            .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
-        )
-        if address:
-            host = x509.IPAddress(ipaddress.ip_address(address))
-            builder = builder.add_extension(x509.SubjectAlternativeName([host]), critical=False)
-        return builder.sign(self.key, hashes.SHA256())
 
 
 def free_address() -> str:
@@ -284,7 +235,9 @@ class Machine:
         return self._ask("POST", f"/calls/{hook}", params)
 
     def start_job(self, name: str, hook: str, **params: Any) -> wire.JobView:
-        return wire.JobView.model_validate(self._ask("PUT", f"/jobs/{name}", {"hook": hook, "params": params}))
+        return wire.JobView.model_validate(
+            self._ask("PUT", f"/jobs/{name}", {"hook": hook, "params": params})
+        )
 
     def job(self, name: str, hook: str, **params: Any) -> dict[str, Any]:
         """Run a job to its end; gives its result or raises its error."""
@@ -320,7 +273,12 @@ def connect(
 ) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect as a client does, over the network."""
     return psycopg.connect(
-        host=machine.address, user=user, password=password, dbname=database, autocommit=True, connect_timeout=5
+        host=machine.address,
+        user=user,
+        password=password,
+        dbname=database,
+        autocommit=True,
+        connect_timeout=5,
     )
 
 
@@ -332,6 +290,6 @@ def wait_for(condition: Any, what: str, seconds: float = 30.0) -> None:
         time.sleep(0.01)
 
 
-def each_major(*majors: int) -> Iterator[Any]:
+def each_major(*majors: int) -> list[Any]:
     """Give test parameters for major versions."""
-    return (pytest.param(major, id=f"postgresql-{major}") for major in majors)
+    return [pytest.param(major, id=f"postgresql-{major}") for major in majors]

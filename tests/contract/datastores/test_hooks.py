@@ -74,7 +74,9 @@ def test_stop_start_restart(machine: Machine) -> None:
 
 def test_databases(machine: Machine) -> None:
     odd = 'odd "name"; DROP TABLE t; --'
-    machine.call("create_databases", databases=[{"name": "b"}, {"name": odd, "character_set": "UTF8", "collate": "C"}])
+    machine.call(
+        "create_databases", databases=[{"name": "b"}, {"name": odd, "character_set": "UTF8", "collate": "C"}]
+    )
     assert [each["name"] for each in machine.call("list_databases")["databases"]] == [DATABASE, "b", odd]
     with pytest.raises(BadRequest, match=r"databases\.0\.name"):
         machine.call("create_databases", databases=[{"name": "b"}])
@@ -132,7 +134,9 @@ def test_dropped_user_leaves_its_data_and_no_powers(machine: Machine) -> None:
     machine.call("enable_root", password="secret-root")
     with connect(machine, "root", "secret-root") as client:
         assert client.execute("SELECT n FROM kept").fetchone() == (7,)
-        heir = client.execute("SELECT rolsuper, rolcanlogin FROM pg_roles WHERE rolname = whoami()").fetchone()
+        heir = client.execute(
+            "SELECT rolsuper, rolcanlogin FROM pg_roles WHERE rolname = whoami()"
+        ).fetchone()
         assert heir == (False, False)
 
 
@@ -189,5 +193,3 @@ def test_sigterm_stops_the_database_cleanly(machine: Machine) -> None:
 def postmaster(machine: Machine) -> int:
     path = machine.volume / f"postgresql/{machine.major}/postmaster.pid"
     return int(path.read_text().split()[0]) if path.exists() else 0
-
-

@@ -14,7 +14,7 @@ Make = Callable[..., Machine]
 
 
 class Writer:
-    """A client that writes a row as often as it can, connects again by itself, and counts what was acknowledged."""
+    """A client that writes rows, connects again by itself, and remembers what was acknowledged."""
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -138,7 +138,9 @@ def appears(pattern: str) -> Callable[[Machine], bool]:
     "moment",
     [
         pytest.param(appears("18.new/PG_VERSION"), id="initdb"),
-        pytest.param(appears("18.new/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log"), id="pg_upgrade dumps"),
+        pytest.param(
+            appears("18.new/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log"), id="pg_upgrade dumps"
+        ),
         pytest.param(appears("17/global/pg_control.old"), id="old directory disabled"),
         pytest.param(appears("18"), id="named"),
     ],
@@ -156,7 +158,11 @@ def test_killed_conversion_is_repeated(
     getattr(new, death)()
     new.boot()
     view = new.get("/jobs/post")
-    assert (view["state"], view["error"]["code"], view["error"]["retryable"]) == ("Failed", "interrupted", True)
+    assert (view["state"], view["error"]["code"], view["error"]["retryable"]) == (
+        "Failed",
+        "interrupted",
+        True,
+    )
     told = new.job("post", "post_upgrade", upgrade_info=info)
     assert told["engine_version"] == engine_version(18)
     assert new.status() == "HEALTHY"
@@ -214,7 +220,11 @@ def test_every_obstacle_is_told_and_the_database_serves_on(make_machine: Make) -
     with connect(machine, "root", "secret-root") as client:
         client.execute("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
     told = machine.call("check_upgrade", **target(18))["findings"]
-    assert {each["check"] for each in told} == {"prepared_transactions", "closed_databases", "replication_slots"}
+    assert {each["check"] for each in told} == {
+        "prepared_transactions",
+        "closed_databases",
+        "replication_slots",
+    }
     assert all(each["remedy"] for each in told)
     with pytest.raises(Vetoed) as vetoed:
         machine.job("pre", "pre_upgrade", **target(18))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from control_plane_stub import PROJECT, TOKEN, Stub, stub, stub_server
+from control_plane_stub import PROJECT, TOKEN, Stub, socket, stub
 from instar.client import Client
 
-__all__ = ["client", "stub", "stub_server"]
+__all__ = ["client", "socket", "stub"]
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from instar.client import errors
 
 
 def test_exported_names() -> None:
-    assert instar.client.__all__ == ["Client", "errors"]
+    assert instar.client.__all__ == ["Client", "OperationFailed", "errors"]
 
 
 def test_every_error_is_in_the_one_tree_and_exported() -> None:

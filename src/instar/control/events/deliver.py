@@ -2,16 +2,22 @@
 
 import logging
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
-import oslo_messaging
 from oslo_config import cfg
+from oslo_service import backend
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control.store.session import Store
 from instar.control.store.tables import Event
+
+# oslo.messaging would choose eventlet, and a library below it imports eventlet wherever it is installed
+warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
+backend.init_backend(backend.BackendType.THREADING)
+import oslo_messaging  # noqa: E402
 
 LOG = logging.getLogger(__name__)
 LOOK_EVERY = 0.5

@@ -7,7 +7,7 @@ fake guests follow its servers; `content` gives a volume's files, which snapshot
 import functools
 import threading
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -102,6 +102,11 @@ class FakeProvider:
         self._images: dict[str, Image] = {}
         self._ports: dict[str, Port] = {}
         self._volumes: dict[str, FakeVolume] = {}
+
+    @classmethod
+    def from_settings(cls, section: Mapping[str, Any]) -> "FakeProvider":
+        """Make an empty one; it has nothing to be set."""
+        return cls()
 
     # what only the fake has
 

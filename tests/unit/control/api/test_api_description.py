@@ -49,7 +49,7 @@ def test_routes_ask_policies_that_exist():
 
 
 def test_what_is_open_to_everybody_is_known():
-    """A route is either public on purpose, an operator's, guarded by a policy, or asks one for each action."""
+    """A route is public on purpose, for operators, guarded by a policy, or asks one for each action."""
     public = {route.path for route in ROUTES if route.access is Access.PUBLIC}
     assert public == {"/", "/v1.0", "/healthcheck"}
     unguarded = {route.path for route in ROUTES if route.access is Access.PROJECT and not route.policy}

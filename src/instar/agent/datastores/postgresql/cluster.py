@@ -78,7 +78,8 @@ class Cluster:
         """Make the data directory with initdb; what a killed one left is removed first."""
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        words = [self.programs / "initdb", "-D", self.data, "-U", access.ADMINISTRATOR, "-A", "trust", *options]
+        words: list[str | Path] = [self.programs / "initdb", "-D", self.data, "-U", access.ADMINISTRATOR]
+        words += ["-A", "trust", *options]
         commands.run(identity.named(words), timeout=PATIENCE, cwd=self.data.parent)
 
     def start(self, hba: str = access.CLOSED) -> None:

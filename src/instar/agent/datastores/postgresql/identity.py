@@ -20,4 +20,3 @@ def named(argv: Sequence[str | Path]) -> list[str | Path]:
     except KeyError:
         return ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", *argv]
     return list(argv)
-

@@ -1,9 +1,11 @@
 """Starting machines: processes of their own, which outlive the control plane."""
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
 
+from instar.control.providers.local.machine import records, supervisor, takeover
 from instar.control.providers.local.machine.lock import MachineLock
 from instar.wire.errors import ProviderError
 
@@ -18,8 +20,11 @@ class Booter:
         self._interpreter = interpreter
 
     def boot(self, server: Path, boot: int) -> None:
-        """See to it that a machine has claimed this boot; what it does from there, it does by itself."""
-        if has_claimed(server, boot):
+        """See to it that a machine has claimed this boot; what it does from there, it does by itself.
+
+        The caller holds the server's lock.
+        """
+        if has_claimed(server, boot) or _is_handed_over(server, boot):
             return
         with (server / "console.log").open("a") as console:
             ended = subprocess.run(
@@ -53,8 +58,11 @@ class Booter:
 
 def has_claimed(server: Path, boot: int) -> bool:
     """Tell whether some machine is at work on this boot."""
-    lock = MachineLock(server)
-    try:
+    with contextlib.closing(MachineLock(server)) as lock:
         return lock.holder(boot) is not None
-    finally:
-        lock.close()
+
+
+def _is_handed_over(server: Path, boot: int) -> bool:
+    machine = records.read(server / "machine.json")
+    with contextlib.closing(MachineLock(server)) as lock:
+        return machine is not None and machine["v"] == supervisor.VERSION and takeover.hand_over(lock, boot)

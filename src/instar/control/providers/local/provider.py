@@ -1,8 +1,8 @@
 """The local provider: servers as process trees of this machine, without services or privileges."""
 
 import functools
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeVar
 
 from instar.control.providers.base import (
     Abilities,
@@ -70,6 +70,11 @@ class LocalProvider:
             extend_volume=True,
             enforces_memory=cgroup.limits_memory(),
         )
+
+    @classmethod
+    def from_settings(cls, section: Mapping[str, Any]) -> "LocalProvider":
+        """Make the provider that section [local] of the configuration describes; `None` means the default."""
+        return cls(LocalSettings(**{name: value for name, value in section.items() if value is not None}))
 
     @_told
     def images(self) -> list[Image]:

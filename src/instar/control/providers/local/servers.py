@@ -240,11 +240,8 @@ class Servers:
             self._boot(key)
 
     def _end(self, key: str, record: dict[str, Any]) -> None:
-        lock = MachineLock(self._place(key))
-        try:
+        with contextlib.closing(MachineLock(self._place(key))) as lock:
             takeover.stop_machine(lock, DESTROY_PATIENCE, lambda: True)
-        finally:
-            lock.close()
         left = takeover.sweep(record["uid"], key, record["places"], DESTROY_PATIENCE)
         cgroup.remove(key)
         if left:
@@ -256,11 +253,8 @@ class Servers:
 
     def _state(self, key: str, record: dict[str, Any]) -> tuple[ServerState, str]:
         machine = records.read(self._place(key) / "machine.json") or {"boot": None}
-        lock = MachineLock(self._place(key))
-        try:
+        with contextlib.closing(MachineLock(self._place(key))) as lock:
             running, claimed = lock.holder(RUNNING), lock.holder(record["boot"])
-        finally:
-            lock.close()
         is_latest = machine["boot"] == record["boot"]
         if is_latest and running == machine["pid"] and machine["phase"] == "running":
             return ServerState.ACTIVE, ""

@@ -109,8 +109,7 @@ def _execute(server: Path, record: dict[str, Any], group: Path | None) -> None:
         _confine(record["uid"])
         os.chdir(root)
         os.umask(0o077)
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         os.execve(f"{root}/{PROGRAM}", [PROGRAM, "--root", root], environment)  # noqa: S606
     except OSError as error:

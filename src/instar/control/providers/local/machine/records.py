@@ -23,8 +23,8 @@ def read(path: Path) -> dict[str, Any] | None:
     return record
 
 
-def write(path: Path, record: dict[str, Any]) -> None:
-    """Replace a record; after a crash or a power cut either the old or the new one is there, whole.
+def write(path: Path, record: dict[str, Any], *, durable: bool = True) -> None:
+    """Replace a record; after a crash, or a power cut when `durable`, the old or the new one is there, whole.
 
     A record has one writer at a time: whoever holds its lock.
     """
@@ -33,10 +33,12 @@ def write(path: Path, record: dict[str, Any]) -> None:
     temporary.touch(mode=0o600)
     with temporary.open("w") as file:
         json.dump(record, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            file.flush()
+            os.fsync(file.fileno())
     temporary.rename(path)
-    sync_directory(path.parent)
+    if durable:
+        sync_directory(path.parent)
 
 
 def sync_directory(path: Path) -> None:

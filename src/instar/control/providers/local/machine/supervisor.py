@@ -1,12 +1,13 @@
-"""The supervisor of one boot of one server, from taking it over to being told to stop.
+"""The supervisor of a server, from taking it over to being told to stop.
 
 1. Claim the boot: a second supervisor for the same boot ends at once.
 2. Take the server over: stop the machine before, end whatever is left of it.
 3. Swap in the next root, if one was made ready.
 4. Keep the guest agent running, and reap what it leaves behind.
 
-SIGTERM ends the agent, then all else, with patience; SIGQUIT ends everything at once. A
-supervisor for an older boot than the one that is wanted gives up wherever it stands.
+SIGHUP says that another boot is wanted: the supervisor claims it, stops everything and goes on at 3, which
+spares the start of another interpreter. SIGTERM ends the agent, then all else, with patience; SIGQUIT ends
+everything at once. A supervisor for an older boot than the one that is wanted gives up wherever it stands.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-SIGNALS = {signal.SIGTERM, signal.SIGQUIT, signal.SIGCHLD}
+VERSION = 1
+"""Another number than a running machine's own has it replaced at the next boot, instead of told of it."""
+SIGNALS = {signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD}
 STOP_LIMIT, LINGER = 30.0, 0.5
 """Seconds for the agent to end, and for what it leaves behind."""
 TICK = 1.0
@@ -43,8 +46,7 @@ def main() -> None:
         os._exit(0 if os.read(reading, 1) else 1)
     os.close(reading)
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     supervisor = Supervisor(server, boot)
     claimed = supervisor.lock.take(boot)
     os.write(writing, b".")
@@ -60,21 +62,24 @@ class Supervisor:
         self.server, self.boot = server, boot
         self.lock = MachineLock(server)
         self.record: dict[str, Any] = {}
-        self._insisted = False
+        self._dismissed = self._insisted = False
 
     def run(self) -> None:
-        """Take over, boot, and stay until the server is to stop."""
-        if not self._take_over() or not self._change_root():
-            return
-        become_subreaper()
+        """Take over, and serve one boot after another until the server is to stop."""
+        if self._take_over():
+            become_subreaper()
+            while self._change_root():
+                self._serve()
+
+    def _serve(self) -> None:
+        """Boot, watch until told otherwise, and end everything that the boot began."""
         clear_run(self.server, self.record)
         group = cgroup.make(self.record["key"], self.record["ram"])
         agent = Agent(self.server, self.record, group)
         agent.start()
         self._tell("running")
         empty_trash(self.server / "trash")
-        self._watch(agent)
-        self._stop(agent)
+        self._stop(agent, self._watch(agent))
 
     def _is_wanted(self) -> bool:
         record = records.read(self.server / "server.json")
@@ -82,8 +87,8 @@ class Supervisor:
         return record is not None and record["boot"] == self.boot
 
     def _tell(self, phase: str, reason: str = "") -> None:
-        told = {"pid": os.getpid(), "boot": self.boot, "phase": phase, "reason": reason}
-        records.write(self.server / "machine.json", told)
+        told = {"v": VERSION, "pid": os.getpid(), "boot": self.boot, "phase": phase, "reason": reason}
+        records.write(self.server / "machine.json", told, durable=False)
 
     def _take_over(self) -> bool:
         if not self._is_wanted():
@@ -101,11 +106,11 @@ class Supervisor:
     def _change_root(self) -> bool:
         """Rename the next root into place; False when another boot is wanted by now."""
         while (lock := records.try_lock(self.server.with_suffix(".lock"))) is None:
-            if signal.SIGTERM in signal.sigpending() or not self._is_wanted():
+            if signal.SIGTERM in signal.sigpending():
                 return False
             time.sleep(processes.POLL)
         try:
-            if not self._is_wanted():
+            if self._dismissed or not self._is_wanted():
                 return False
             if self.record["next"]["ready"]:
                 swap(self.server)
@@ -113,20 +118,32 @@ class Supervisor:
         finally:
             os.close(lock)
 
-    def _watch(self, agent: Agent) -> None:
-        while self._hear(agent.next_start(TICK)) not in (signal.SIGTERM, signal.SIGQUIT):
+    def _watch(self, agent: Agent) -> float:
+        """Look after the agent until it is to end; gives the seconds that it has for that."""
+        while not self._dismissed:
+            if self._hear(agent.next_start(TICK)) == signal.SIGHUP and self._claim_next():
+                return float(self.record["patience"])
             agent.reap()
-            agent.start_if_due()
+            if not self._dismissed:
+                agent.start_if_due()
             rotate(self.server / "console.log")
+        return STOP_LIMIT
 
-    def _stop(self, agent: Agent) -> None:
+    def _claim_next(self) -> bool:
+        """Take on the boot that is wanted, if it is another one and nobody else did."""
+        if self._is_wanted() or not self.record or not self.lock.take(self.record["boot"]):
+            return False
+        self.boot = self.record["boot"]
+        return True
+
+    def _stop(self, agent: Agent, patience: float) -> None:
         """End the agent, which ends its database, then what it left behind; kill what overstays.
 
         Without an agent, what is left gets the agent's time: it may be a database.
         """
-        linger = LINGER if agent.pid else STOP_LIMIT
+        linger = LINGER if agent.pid else patience
         agent.signal(signal.SIGTERM)
-        self._wait_while(lambda: agent.reap() and agent.pid is not None, STOP_LIMIT)
+        self._wait_while(lambda: agent.reap() and agent.pid is not None, patience)
         processes.send(processes.descendants(os.getpid()), signal.SIGTERM)
         self._wait_while(agent.reap, linger)
         while agent.reap():
@@ -141,8 +158,10 @@ class Supervisor:
     def _hear(self, seconds: float) -> int | None:
         """Wait for a signal and give its number, None when there was none."""
         told = signal.sigtimedwait(SIGNALS, seconds)
-        self._insisted = self._insisted or (told is not None and told.si_signo == signal.SIGQUIT)
-        return told.si_signo if told else None
+        number = told.si_signo if told else None
+        self._dismissed = self._dismissed or number in (signal.SIGTERM, signal.SIGQUIT)
+        self._insisted = self._insisted or number == signal.SIGQUIT
+        return number
 
 
 def swap(server: Path) -> None:

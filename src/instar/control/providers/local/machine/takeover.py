@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 LAST_RESORT = 1.0
 """Seconds that a machine is given to kill everything below it, before it is killed with them."""
 
+ANSWER = 0.1
+"""Seconds that a machine has to take on another boot, before it is replaced."""
+
 
 def stop_machine(lock: MachineLock, patience: float, allowed: Callable[[], bool]) -> bool:
     """Stop the machine that holds the server: ask, after `patience` seconds insist, at last kill.
@@ -35,6 +38,20 @@ def stop_machine(lock: MachineLock, patience: float, allowed: Callable[[], bool]
             _signal_holder(lock, pid, number, allowed)
             sent = (pid, number)
         time.sleep(processes.POLL)
+    return True
+
+
+def hand_over(lock: MachineLock, boot: int) -> bool:
+    """Have the machine that runs go on with `boot`; False when there is none, or it doesn't answer."""
+    pid = lock.holder(RUNNING)
+    if pid is None:
+        return False
+    _signal_holder(lock, pid, signal.SIGHUP, lambda: True)
+    deadline = time.monotonic() + ANSWER
+    while lock.holder(boot) is None:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
     return True
 
 
