@@ -106,9 +106,9 @@ def event(number: int, kind: str, operation_id: str, **payload: Any) -> bytes:
 class Socket:
     """A socket for one WSGI application after the other: to close one takes longer than most tests."""
 
-    def __init__(self) -> None:
-        self.app: Any = None
-        self._http = wsgi.Server(("127.0.0.1", 0), lambda *args: self.app(*args), numthreads=8)
+    def __init__(self, app: Any = None, port: int = 0) -> None:
+        self.app = app
+        self._http = wsgi.Server(("127.0.0.1", port), lambda *args: self.app(*args), numthreads=8)
         self._http.shutdown_timeout = 0.2
         self._http.error_log = lambda *args, **kwargs: None
         self._http.prepare()

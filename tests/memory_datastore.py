@@ -89,6 +89,9 @@ class MemoryGuests:
     def at(self, instance_id: str, address: str) -> "MemoryGuests":
         return self
 
+    def files(self, instance_id: str, facts: dict[str, str]) -> dict[str, str]:
+        return {}
+
     def call(self, hook: str, params: dict[str, Any]) -> dict[str, Any]:
         return hooks.call(self.datastore, hook, params)
 

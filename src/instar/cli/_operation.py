@@ -44,7 +44,7 @@ class Starting(Command):
                 progress.event(event)
             ended = self.client.operations.get(operation)
             progress.ended(ended)
-        if ended.error or ended.state != "SUCCEEDED":
+        if ended.state == "FAILED":
             raise OperationFailed(ended)
         return ended
 

@@ -51,13 +51,20 @@ def build(conf: cfg.ConfigOpts, provider: Provider | None = None) -> House:
     state_dir = Path(conf.state_dir).absolute()
     state_dir.mkdir(parents=True, exist_ok=True)
     state_dir.chmod(0o711)  # servers under uids of their own pass through; what is private is 0600
-    url = conf.store.url or f"sqlite:///{state_dir / 'instar.db'}"
+    url = conf.store.url or _own_records(state_dir)
     return House(
         conf=conf,
         store=Store(url),
         sealer=Sealer.from_file(settings.state_path(conf, conf.store.seal_key_file, "seal.key")),
         provider=provider or load_provider(conf),
     )
+
+
+def _own_records(state_dir: Path) -> str:
+    """Give the URL of the SQLite file below the state directory; what it holds is nobody else's to read."""
+    path = state_dir / "instar.db"
+    path.touch(mode=0o600)
+    return f"sqlite:///{path}"
 
 
 def load_provider(conf: cfg.ConfigOpts) -> Provider:

@@ -20,7 +20,7 @@ class Writer:
         self.machine = machine
         self.acknowledged: list[int] = []
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._write)
+        self._thread = threading.Thread(target=self._write, daemon=True)
         with connect(machine) as client:
             client.execute("CREATE TABLE written (n int PRIMARY KEY)")
         self._thread.start()

@@ -1,11 +1,13 @@
 """Operations are followed to their end, whatever the connection does."""
 
+import socket
+import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 
-from control_plane_stub import Answer, Request, Stub, event, refusal
+from control_plane_stub import PROJECT, TOKEN, Answer, Request, Socket, Stub, event, refusal
 from instar.client import Client, errors
 from instar.wire.ids import new_id
 
@@ -51,6 +53,39 @@ def test_a_control_plane_that_is_away_for_a_while_is_waited_for(stub: Stub, clie
     told: list[errors.InstarError] = []
     assert [one.id for one in client.operations.follow(ID, on_break=told.append)] == [1]
     assert [type(one) for one in told] == [errors.Unavailable]
+
+
+def test_a_control_plane_that_died_and_came_back_is_followed_on() -> None:
+    dying = threading.Event()
+
+    def beats(request: Request) -> Iterator[bytes]:
+        yield event(1, "trove.upgrade.start", ID)
+        while not dying.wait(0.01):
+            yield b": still here\n\n"
+
+    before, after = Stub(), Stub()
+    before.on("GET", f"{PATH}/events", Answer(stream=beats))
+    after.on("GET", f"{PATH}/events", stream(event(2, "trove.upgrade.end", ID)))
+    after.on("GET", PATH, operation("SUCCEEDED"))
+    with socket.create_server(("127.0.0.1", 0)) as free:  # an address that may be taken twice
+        port = free.getsockname()[1]
+    sockets = [Socket(before, port)]
+    client = Client(endpoint=sockets[0].endpoint, project=PROJECT, token=TOKEN)
+    refused: list[errors.InstarError] = []
+
+    def come_back(error: errors.InstarError) -> None:
+        refused.append(error)
+        sockets.append(Socket(after, port))
+
+    seen = []
+    for one in client.operations.follow(ID, on_break=come_back):
+        seen.append(one.id)
+        if one.id == 1:
+            dying.set()
+            sockets[0].close()
+    sockets[-1].close()
+    assert seen == [1, 2]
+    assert [type(one) for one in refused] == [errors.ConnectionFailed]
 
 
 def test_patience_has_an_end(stub: Stub, client: Client) -> None:

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
 
 from instar.control.api.routing import Access, Route
+from instar.wire.events import EventView
 from instar.wire.rest import Problem
 
 _REF = "#/components/schemas/{model}"
@@ -35,7 +36,10 @@ def describe(routes: Iterable[Route], version: str) -> dict[str, Any]:
 
 
 def _models(routes: list[Route]) -> list[tuple[type[BaseModel], JsonSchemaMode]]:
-    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {(Problem, "serialization"): None}
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {
+        (Problem, "serialization"): None,
+        (EventView, "serialization"): None,
+    }
     for route in routes:
         if route.request:
             models[route.request, "validation"] = None
@@ -78,8 +82,15 @@ def _success(route: Route, schemas: _Schemas) -> dict[str, Any]:
         schema = schemas[route.answer, "serialization"]
         return {"description": "Done", "content": {route.media: {"schema": schema}}}
     if route.status == 200:
-        return {"description": "A stream of events", "content": {route.media: {"schema": {"type": "string"}}}}
+        return {"description": "A stream of events", "content": {route.media: {"schema": _event(schemas)}}}
     return {"description": "Accepted" if route.status == 202 else "Done"}
+
+
+def _event(schemas: _Schemas) -> dict[str, Any]:
+    """One server-sent event: its fields are text, and the text of `data` is JSON."""
+    data = {"contentMediaType": "application/json", "contentSchema": schemas[EventView, "serialization"]}
+    text = {"type": "string"}
+    return {"type": "object", "properties": {"id": text, "event": text, "data": text | data}}
 
 
 def _problem(schemas: _Schemas) -> dict[str, Any]:

@@ -119,6 +119,8 @@ def _check_project(identity: Identity, project: str) -> None:
 def _write(
     resp: falcon.Response, route: Route, answer: BaseModel | dict[str, Any] | Iterator[bytes] | None
 ) -> None:
+    if route.status == 204:  # neither a body nor a type
+        return
     match answer:
         case None:
             resp.data = b""

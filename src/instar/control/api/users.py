@@ -25,7 +25,8 @@ def create(call: Call, body: rest.CreateUsersRequest) -> None:
 def change_passwords(call: Call, body: rest.ChangePasswordsRequest) -> None:
     """Set the passwords of users."""
     for user in body.users:
-        _change(call, user.name, user.host or ANY_HOST, UserSpec(name=user.name, password=user.password))
+        host = user.host or ANY_HOST
+        _change(call, user.name, host, UserSpec(name=user.name, host=host, password=user.password))
 
 
 def show(call: Call) -> rest.UserAnswer:

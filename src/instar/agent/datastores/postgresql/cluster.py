@@ -89,7 +89,7 @@ class Cluster:
         """
         since = self._log_size()
         if self.postmaster() is None:
-            self._clear_remains()
+            self.clear_remains()
             access.write(self.data, hba)
             since = self._launch()
         self._await_ready(since)
@@ -112,6 +112,15 @@ class Cluster:
     def shut_out(self) -> None:
         """Let no new client in over the network; those who are in stay. Repeatable."""
         self._switch(access.CLOSED)
+
+    def clear_remains(self) -> None:
+        """End what works in the data directory and remove what a killed server left.
+
+        Its process id may by now be another's, or a zombie's, and would bar the way.
+        """
+        processes.kill(processes.working_in([self.data]))
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+        (self.sockets / f".s.PGSQL.{self.port}.lock").unlink(missing_ok=True)
 
     def _switch(self, hba: str) -> None:
         access.write(self.data, hba)
@@ -165,12 +174,6 @@ class Cluster:
                 raise GuestError(
                     "The database accepts no connections", seen=self._last_lines(), retryable=True
                 )
-
-    def _clear_remains(self) -> None:
-        """Remove what a killed server left; its process id may by now be another's, and would bar the way."""
-        processes.kill(processes.working_in([self.data]))
-        (self.data / "postmaster.pid").unlink(missing_ok=True)
-        (self.sockets / f".s.PGSQL.{self.port}.lock").unlink(missing_ok=True)
 
     def _pid_lines(self) -> list[str]:
         try:

@@ -22,7 +22,7 @@ from instar.wire.errors import GuestError
 JOBS = 2
 CHECKSUMS_BY_DEFAULT = 18
 TIMEOUT = 24 * 3600.0
-_TOLD_BYTES = 4096
+_TOLD_BYTES = 2048
 
 
 def convert(server: Server, old: Cluster, info: dict[str, Any], configured: Path, report: Report) -> None:
@@ -56,8 +56,8 @@ def convert(server: Server, old: Cluster, info: dict[str, Any], configured: Path
 
 def _start_over(layout: Layout, old: Cluster, building: Cluster) -> None:
     processes.kill(processes.working_in([layout.state / "scratch"]))
-    processes.kill(processes.working_in([building.data, old.data]))
-    (old.data / "postmaster.pid").unlink(missing_ok=True)
+    for cluster in (building, old):
+        cluster.clear_remains()
     put_back(old.data)
     shutil.rmtree(building.data, ignore_errors=True)
 
@@ -107,5 +107,5 @@ def _pg_upgrade(layout: Layout, old: Cluster, building: Cluster, method: str) ->
 def _explanations(data: Path) -> list[str]:
     """Give what pg_upgrade wrote down about a failed check, file by file, the ends of long ones."""
     output = data / "pg_upgrade_output.d"
-    found = sorted(output.rglob("*.txt")) or sorted(output.rglob("*.log"))
+    found = sorted(output.rglob("*.txt")) or sorted(output.rglob("pg_upgrade_server.log"))
     return [f"{path.name}: {path.read_text('utf-8', 'replace')[-_TOLD_BYTES:].strip()}" for path in found]

@@ -34,12 +34,14 @@ class PostgreSQL(Datastore):
     def __init__(self, guest: Guest) -> None:
         self._server = Server(guest)
         self._reason = ""
-        threading.Thread(target=_load_driver, name="load driver", daemon=True).start()
+        self._driver = threading.Thread(target=_load_driver, name="load driver", daemon=True)
 
     # -- the agent's own life ---------------------------------------------------------------------------
 
     def bring_back(self) -> None:
         """Start the database if it should run and does not."""
+        if self._driver.ident is None:
+            self._driver.start()
         if desire.read(self._server.layout.state) is not Desire.RUNNING:
             self._reason = ""
             return

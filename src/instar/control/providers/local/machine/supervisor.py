@@ -104,19 +104,23 @@ class Supervisor:
         return not left
 
     def _change_root(self) -> bool:
-        """Rename the next root into place; False when another boot is wanted by now."""
-        while (lock := records.try_lock(self.server.with_suffix(".lock"))) is None:
-            if signal.SIGTERM in signal.sigpending():
-                return False
+        """Rename the next root into place; False when this boot is not wanted any more."""
+        while not self._is_given_up():
+            if (lock := records.try_lock(self.server.with_suffix(".lock"))) is not None:
+                try:
+                    return self._is_wanted() and self._swap_if_ready()
+                finally:
+                    os.close(lock)
             time.sleep(processes.POLL)
-        try:
-            if self._dismissed or not self._is_wanted():
-                return False
-            if self.record["next"]["ready"]:
-                swap(self.server)
-            return True
-        finally:
-            os.close(lock)
+        return False
+
+    def _is_given_up(self) -> bool:
+        return self._dismissed or signal.SIGTERM in signal.sigpending() or not self._is_wanted()
+
+    def _swap_if_ready(self) -> bool:
+        if self.record["next"]["ready"]:
+            swap(self.server)
+        return True
 
     def _watch(self, agent: Agent) -> float:
         """Look after the agent until it is to end; gives the seconds that it has for that."""
