@@ -1,6 +1,6 @@
-"""The main job, for real: a PostgreSQL instance is created and upgraded by swapping its image, under a writer.
+"""The main job, for real: a PostgreSQL instance is created and upgraded by an image swap, under a writer.
 
-Run by `make demo`. Everything it makes lies below one directory of its own; nothing is left running unless KEEP=1.
+Run by `make demo`. All it makes lies below one directory of its own; nothing is left running unless KEEP=1.
 """
 
 import os
@@ -20,12 +20,12 @@ from pathlib import Path
 import psycopg
 from rich.console import Console
 from rich.table import Table
-from writer import Tally, Writer
 
 from instar.client import Client
+from writer import Tally, Writer
 
 INSTAR = Path(sys.executable).with_name("instar")
-CONSOLE = Console()
+CONSOLE = Console(width=110)
 ROWS = 200_000
 
 
@@ -45,7 +45,7 @@ def main() -> int:
         if keep:
             tell_how_to_connect(home, conninfo)
         else:
-            instar("delete", "demo", "--yes", "--wait")
+            instar("delete", "demo", "--yes", "--wait", "-f", "value", "-c", "state")
     if not keep:
         shutil.rmtree(home)
     return 1 if lost else 0
@@ -67,9 +67,7 @@ def control_plane(home: Path, *, keep: bool) -> Iterator[None]:
         yield
     except BaseException:
         keep = False
-        CONSOLE.print(
-            f"[red]The demo ended early.[/red] What it made is in {home}, its log in {home}/serve.log"
-        )
+        CONSOLE.print(f"[red]The demo ended early.[/red] The control plane's log is {home}/serve.log")
         subprocess.run([INSTAR, "delete", "demo", "--yes", "--wait"], check=False, capture_output=True)
         raise
     finally:
@@ -100,9 +98,8 @@ def create() -> str:
     assert address
     conninfo = f"host={address[0]} user=ada password={password} dbname=shop"
     with psycopg.connect(conninfo, autocommit=True) as connection:
-        connection.execute(
-            "CREATE TABLE orders AS SELECT n, md5(n::text) AS item FROM generate_series(1, %d) n" % ROWS
-        )
+        rows = f"SELECT n, md5(n::text) AS item FROM generate_series(1, {ROWS}) n"
+        connection.execute(f"CREATE TABLE orders AS {rows}")
         connection.execute("ALTER TABLE orders ADD PRIMARY KEY (n)")
     say(f"   {ROWS:,} rows loaded")
     return conninfo
@@ -141,9 +138,7 @@ def look(conninfo: str) -> Sight:
 
 def upgrade_to(version: str, conninfo: str, *, again: bool = False) -> int:
     """Upgrade under a writer, print the closing table, and give how many acknowledged rows are missing."""
-    title = (
-        "5. Upgrade again, to the image that it already runs" if again else "4. Upgrade to PostgreSQL 18.6"
-    )
+    title = "5. Upgrade to the image that it already runs" if again else f"4. Upgrade to PostgreSQL {version}"
     say(f"{title}, while a client writes a row every few milliseconds")
     before, writer = look(conninfo), Writer(conninfo)
     writer.start()
@@ -158,6 +153,8 @@ def upgrade_to(version: str, conninfo: str, *, again: bool = False) -> int:
 def print_table(before: Sight, after: Sight, tally: Tally) -> None:
     """Print what was before, what is after, and what the writer saw."""
     table = Table("", "before", "after")
+    for column in table.columns:
+        column.no_wrap = True
     table.add_row("version, asked of the database", before.version, after.version)
     table.add_row("image digest", before.image, after.image)
     table.add_row("agent version", before.agent, after.agent)
@@ -177,10 +174,8 @@ def tell_how_to_connect(home: Path, conninfo: str) -> None:
     """Say where everything is that was left running."""
     CONSOLE.print(f"\nLeft running. The database:  psql '{conninfo}'", soft_wrap=True)
     CONSOLE.print(f"The control plane:  export INSTAR_STATE_DIR={home}; {INSTAR} list", soft_wrap=True)
-    CONSOLE.print(
-        f"To end it:  {INSTAR} delete demo --yes --wait; pkill -f '{INSTAR} serve'; rm -r {home}",
-        soft_wrap=True,
-    )
+    end = f"{INSTAR} delete demo --yes --wait; pkill -f '{INSTAR} serve'; rm -r {home}"
+    CONSOLE.print(f"To end it:  {end}", soft_wrap=True)
 
 
 def instar(*arguments: str) -> None:

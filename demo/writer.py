@@ -76,7 +76,7 @@ class Writer:
 
     @property
     def longest_gap(self) -> float:
-        """The longest time without a successful write since the last `reset_gap`, the present one included."""
+        """The longest time without a successful write since `reset_gap`, the present one included."""
         with self._lock:
             return max(self._longest, time.monotonic() - self._last)
 

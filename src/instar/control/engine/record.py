@@ -174,7 +174,7 @@ def _end(
     operation.ended = now
     operation.slot = operation.permit = operation.owner = operation.lease_until = operation.due_at = None
     operation.reason = ""
-    operation.downtime = _downtime(session, operation)
+    operation.downtime = _downtime(session, operation) if story.ends_as == InstanceStatus.ACTIVE else None
     if not (error and not harmless):  # what a resumed step needs is kept while it may be resumed
         operation.secrets = None
     if story.status is not None:
