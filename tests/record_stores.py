@@ -78,7 +78,7 @@ def mariadb_server() -> Iterator[tuple[Callable[[], Any], str]]:
 @contextmanager
 def _home() -> Iterator[Path]:
     """A folder with a short path (sockets need one) that belongs to the user that servers run under."""
-    with tempfile.TemporaryDirectory(prefix="instar-", dir="/tmp") as folder:
+    with tempfile.TemporaryDirectory(prefix="instar-stores-", dir="/tmp") as folder:
         home = Path(folder)
         home.chmod(0o755)
         if os.geteuid() == 0:

@@ -4,9 +4,16 @@ Where a line runs: ``wire`` crosses process boundaries, ``client`` and ``cli`` r
 ``control`` is the control plane, ``agent`` runs in every guest, ``images`` builds what guests boot from.
 """
 
-from importlib.metadata import PackageNotFoundError, version
+__version__: str
 
-try:
-    __version__ = version("instar")
-except PackageNotFoundError:  # the tree is used without being installed
-    __version__ = "0+unknown"
+
+def __getattr__(name: str) -> str:
+    """Look the version up when it is asked for: the look-up takes longer than starting a guest agent may."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("instar")
+    except PackageNotFoundError:  # the tree is used without being installed
+        return "0+unknown"

@@ -1,4 +1,4 @@
-"""Whatever is sent, the door answers as it says it does: no 5xx but 501, and answers of the described shapes."""
+"""Whatever is sent, the door answers as it says it does: no 5xx but 501, answers of the described shapes."""
 
 import os
 from collections.abc import Iterator

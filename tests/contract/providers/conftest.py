@@ -1,6 +1,5 @@
 """Harnesses as fixtures; other users may pass through their directory, for servers have uids of their own."""
 
-import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,13 +7,15 @@ from pathlib import Path
 import pytest
 from harnesses import FakeHarness, LocalHarness, Rig
 
+from instar.control.providers.local.machine import trash
+
 
 @pytest.fixture
 def place() -> Iterator[Path]:
-    directory = Path(tempfile.mkdtemp(prefix="instar-"))
+    directory = Path(tempfile.mkdtemp(prefix="instar-provider-"))
     directory.chmod(0o755)
     yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+    trash.remove(directory)
 
 
 @pytest.fixture

@@ -184,11 +184,10 @@ def _end(
         instance.fault = _fault(now, error) if instance.status == InstanceStatus.ERROR else None
     if story.quiet:
         return
-    details = {**operation.inputs["details"], **operation.outputs.get("details", {})}
     if error:
-        events.error(session, operation, now, details, error)
+        events.error(session, operation, now, operation.details, error)
     else:
-        events.end(session, operation, now, details)
+        events.end(session, operation, now, operation.details)
 
 
 def _status_after(story: Story[Any], operation: Operation, *, failed: bool, harmless: bool) -> InstanceStatus:
@@ -209,4 +208,4 @@ def _downtime(session: Session, operation: Operation) -> float | None:
         StepRecord.operation_id == operation.id, StepRecord.stretch == Stretch.SWITCH
     )
     begun, over = session.execute(query).one()
-    return over - begun if begun is not None and over is not None else None
+    return round(over - begun, 3) if begun is not None and over is not None else None

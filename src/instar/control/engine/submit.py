@@ -42,7 +42,8 @@ def submit(
         instance=instance,
         project=instance.project,
         kind=story.kind,
-        inputs={**submission.inputs, "details": dict(submission.details)},
+        inputs=dict(submission.inputs),
+        details=dict(submission.details),
         secrets=submission.secrets,
         outputs={},
         status_before=instance.status,
@@ -76,7 +77,7 @@ def reopen(session: Session, now: float, story: Story[Any], operation: Operation
         operation.error = None
     operation.instance.fault = None
     _occupy(story, operation.instance, now)
-    record.start(session, operation, now, {**operation.inputs["details"], "resumed": operation.resumes})
+    record.start(session, operation, now, {**operation.details, "resumed": operation.resumes})
     _flush(session)
 
 

@@ -4,9 +4,10 @@ Rules that the contract suite holds every provider to:
 
 - Names come from our ids. `ensure_*` looks for its thing by name before it makes it, so each may be repeated
   after a crash, and by two callers at once, with one thing as the result.
-- Handles are opaque JSON-able dictionaries that carry `provider` and `v`; a handle is enough to find the thing
-  again. We store them and hand them back.
-- Calls are brief: long work is begun, and `inspect_server` or `stage` tells how far it is. None of them sleeps.
+- Handles are opaque JSON-able dictionaries that carry `provider` and `v`; a handle is enough to find the
+  thing again. We store them and hand them back.
+- Calls are brief: long work is begun, and `inspect_server` or `stage` tells how far it is. None of them
+  sleeps.
 - `destroy_*` of a missing thing succeeds. `inspect_*` of a missing thing says so, it does not raise.
 - A failure raises `ProviderError`, with `retryable` set where trying again may help.
 """
@@ -64,7 +65,7 @@ class Port:
 
 @dataclass(frozen=True)
 class VolumeInfo:
-    """A data volume: `size` in GiB, `used` and `free` in bytes where known; `attached_to` names the server."""
+    """A data volume: `size` in GiB, `used` and `free` in bytes if known; `attached_to` names the server."""
 
     handle: Handle
     id: str
@@ -138,7 +139,7 @@ class Provider(Protocol):
         """List the sizes on offer."""
 
     def stage(self, server: Handle, image: str) -> Staging:
-        """Bring the image to where the server runs, unpacked, without touching what runs; repeat until done."""
+        """Bring the image to where the server runs, unpacked, beside what runs; repeat until done."""
 
     # what is there under a name of ours, whoever made it and whether or not its handle was ever recorded
     def find_port(self, name: str) -> Handle | None:

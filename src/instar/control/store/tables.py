@@ -122,6 +122,7 @@ class Operation(Base):
     project: Mapped[str]
     kind: Mapped[str] = mapped_column(String(64))
     inputs: Mapped[Json]
+    details: Mapped[Json]
     secrets: Mapped[str | None] = mapped_column(Text)
     outputs: Mapped[Json]
     status_before: Mapped[str] = mapped_column(String(32))

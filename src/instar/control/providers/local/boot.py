@@ -65,4 +65,6 @@ def has_claimed(server: Path, boot: int) -> bool:
 def _is_handed_over(server: Path, boot: int) -> bool:
     machine = records.read(server / "machine.json")
     with contextlib.closing(MachineLock(server)) as lock:
-        return machine is not None and machine.get("v") == supervisor.VERSION and takeover.hand_over(lock, boot)
+        return (
+            machine is not None and machine.get("v") == supervisor.VERSION and takeover.hand_over(lock, boot)
+        )

@@ -108,6 +108,7 @@ def upgrade() -> None:
         sa.Column("project", sa.String(length=255), nullable=False),
         sa.Column("kind", sa.String(length=64), nullable=False),
         sa.Column("inputs", sa.JSON(), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
         sa.Column("secrets", sa.Text(), nullable=True),
         sa.Column("outputs", sa.JSON(), nullable=False),
         sa.Column("status_before", sa.String(length=32), nullable=False),
