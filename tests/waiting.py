@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process brings about: looks often, gives up late and says what it saw."""
+"""Waiting for what another thread or process brings about: looks often, says what it saw last."""
 
 import threading
 import time

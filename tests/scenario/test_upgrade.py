@@ -2,10 +2,10 @@
 
 import pytest
 
-from world import World, manifest
 from instar.client.errors import OperationFailed
 from instar.wire.errors import BadRequest, Busy, GuestError, InstarError, NotFound, ProviderError
 from instar.wire.states import InstanceStatus, OperationState, StepState
+from world import World, manifest
 
 STEPS = [
     "preflight",

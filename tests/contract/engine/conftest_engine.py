@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from waiting import until
 
 from instar.control.engine.outcomes import Story
 from instar.control.engine.runner import Work
@@ -15,6 +14,7 @@ from instar.control.store.session import Store
 from instar.control.store.tables import Datastore, DatastoreVersion, Event, Instance, Operation, StepRecord
 from instar.wire.ids import new_id
 from instar.wire.states import InstanceStatus, OperationState
+from waiting import until
 
 
 class Shop:

@@ -5,7 +5,6 @@ from collections import Counter
 
 import pytest
 from conftest_engine import Shop
-from waiting import until
 
 from instar.control.engine import retention
 from instar.control.engine.lease import LeaseLost, Leases
@@ -15,6 +14,7 @@ from instar.control.engine.submit import reopen
 from instar.control.store.tables import Instance, Operation
 from instar.wire.errors import Busy, InstarError
 from instar.wire.states import InstanceStatus, OperationState, StepState, Stretch
+from waiting import until
 
 
 class Killed(BaseException):

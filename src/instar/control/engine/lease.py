@@ -137,7 +137,7 @@ class Leases:
     def _permit(self, session: Session, operation_id: str) -> int | None:
         """Give the permit that the operation has, or the lowest free one, None when all are taken."""
         query = select(Operation.id, Operation.permit).where(Operation.permit.is_not(None))
-        held = {row.id: row.permit for row in session.execute(query)}
+        held: dict[str, int] = {row.id: row.permit for row in session.execute(query)}
         if operation_id in held:
             return held[operation_id]
         taken = set(held.values())

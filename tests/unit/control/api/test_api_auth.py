@@ -5,11 +5,8 @@ import stat
 
 import pytest
 from falcon import testing
-from oslo_config import cfg
 
-from instar.control.api import keystone, tokens
-from instar.control.api.app import make_app
-from instar.control.api.policies import Gate
+from instar.control.api import tokens
 from instar.control.api.tokens import Holder
 from instar.wire.errors import InstarError
 
@@ -122,14 +119,3 @@ def test_a_damaged_token_file_says_so_without_its_content(tmp_path):
     with pytest.raises(InstarError, match="can't be read") as refusal:
         tokens.read(path)
     assert "s3cret" not in str(refusal.value)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_keystone_mode_strips_claimed_identities_and_leaves_the_rest_open(door):
-    conf = cfg.ConfigOpts()
-    conf([], project="instar", default_config_files=[], default_config_dirs=[])
-    app = keystone.protect(make_app(door.desk, Gate(conf)), conf)
-    client = testing.TestClient(lambda environ, start_response: app(environ, start_response))
-    claims = {"X-Identity-Status": "Confirmed", "X-Project-Id": "acme", "X-Roles": "admin"}
-    assert client.simulate_get(INSTANCES, headers=claims).status_code == 401
-    assert client.simulate_get("/healthcheck").status_code == 200
