@@ -4,6 +4,7 @@ The agent runs under an unprivileged uid when the tests run as root, since Postg
 may be unable to read the environment that the tests run in, so the agent's code is copied where it can.
 """
 
+import contextlib
 import importlib.metadata
 import itertools
 import os
@@ -206,7 +207,8 @@ class Machine:
         if self.process is not None and self.process.poll() is None:
             self.kill_agent()
         for pid in self.processes():
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not self.processes(), "end of all processes")
         shutil.rmtree(self.root / "run")
         (self.root / "run").mkdir()

@@ -203,7 +203,7 @@ def test_setting_that_the_new_version_refuses_is_named(make_machine: Make) -> No
     with pytest.raises(GuestError, match="no_such_setting"):
         new.job("post", "post_upgrade", upgrade_info=info)
     (old.volume / "instar/saved/instar.conf").write_text("")
-    new.job("post", "post_upgrade", upgrade_info=info)
+    new.job("post-again", "post_upgrade", upgrade_info=info)
     assert new.status() == "HEALTHY"
 
 
@@ -214,11 +214,11 @@ def test_every_obstacle_is_told_and_the_database_serves_on(make_machine: Make) -
         client.execute("ALTER SYSTEM SET wal_level = logical")
         client.execute("CREATE DATABASE closed ALLOW_CONNECTIONS false")
     machine.job("restart", "restart")
+    with connect(machine, "root", "secret-root") as client:
+        client.execute("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
     with connect(machine) as client:
         client.execute("BEGIN")
         client.execute("PREPARE TRANSACTION 'half'")
-    with connect(machine, "root", "secret-root") as client:
-        client.execute("SELECT pg_create_logical_replication_slot('slot', 'pgoutput')")
     told = machine.call("check_upgrade", **target(18))["findings"]
     assert {each["check"] for each in told} == {
         "prepared_transactions",

@@ -91,6 +91,7 @@ def test_a_frozen_machine_is_replaced(local_rig: Rig) -> None:
 def test_a_deleted_server_leaves_nothing(local: LocalHarness) -> None:
     rigs = [Rig(local), Rig(local, "instance-2")]
     processes = [pid for rig in rigs for pid in last_generation(rig, 1)]
+    uids = [local.data(rig.volume.handle).stat().st_uid for rig in rigs]
     local.cut_power(rigs[1].handle)
     for rig in rigs:
         local.provider.destroy_server(rig.handle)
@@ -100,7 +101,7 @@ def test_a_deleted_server_leaves_nothing(local: LocalHarness) -> None:
         path.name for part in ("servers", "volumes") for path in (local.settings.state_dir / part).iterdir()
     }
     assert left <= {"uids.lock"}
-    assert not list(Path("/sys/fs/cgroup").glob(f"**/instar/{rigs[0].handle['key']}"))
+    assert not [group for uid in uids for group in Path("/sys/fs/cgroup").glob(f"**/instar/*-{uid}")]
 
 
 def test_a_reboot_lets_the_guest_stop_by_itself(local_rig: Rig) -> None:

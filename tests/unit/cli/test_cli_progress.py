@@ -2,8 +2,11 @@
 
 import _thread
 import io
+import signal
 import time
 from collections.abc import Iterator
+
+import pytest
 
 from command_line import instar
 from control_plane_stub import Answer, Request, Stub, event
@@ -63,15 +66,25 @@ def test_a_failed_step_is_shown_and_the_exit_status_is_1(control_plane: Stub) ->
     assert f"instar operation resume {ID} --wait" in ran.err
 
 
+@pytest.fixture
+def _interruptible() -> Iterator[None]:
+    """Have SIGINT raise KeyboardInterrupt, also where the tests run in the background and it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_interruptible")
 def test_an_interrupt_leaves_the_operation_and_says_so(control_plane: Stub) -> None:
     def interrupts(request: Request) -> Iterator[bytes]:
         yield event(1, "trove.upgrade.start", ID)
         _thread.interrupt_main()
-        while True:
+        for _ in range(300):
             time.sleep(0.01)
             yield b": still here\n\n"
+        yield event(2, "trove.upgrade.end", ID)
 
-    _upgrade(control_plane, Answer(stream=interrupts), operation("OPEN"))
+    _upgrade(control_plane, Answer(stream=interrupts), operation("OPEN"), operation("SUCCEEDED"))
     ran = instar("upgrade", INSTANCE, "18.6", "--wait")
     assert ran.status == 130
     assert f"goes on in the control plane. Follow it: instar operation show {ID}" in ran.err

@@ -82,7 +82,7 @@ class Context:
             "hostname": self.instance.hostname or "",
             "address": self.instance.address or "",
             "database_port": str(managers.find(self.instance.version.manager).port or 0),
-            "datastore": self.instance.version.manager,
+            "datastore_manager": self.instance.version.manager,
             "ram": str(self.flavor().ram),
         }
         return self.guests.files(self.instance.id, facts)

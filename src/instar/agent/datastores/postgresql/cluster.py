@@ -75,7 +75,11 @@ class Cluster:
     # -- what is done -----------------------------------------------------------------------------------
 
     def make(self, options: Sequence[str]) -> None:
-        """Make the data directory with initdb; what a killed one left is removed first."""
+        """Make the data directory with initdb; what an interrupted one left, running or not, goes first.
+
+        No server may run on a directory beside this one.
+        """
+        processes.kill(processes.working_in([self.data.parent]))
         shutil.rmtree(self.data, ignore_errors=True)
         self.data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         words: list[str | Path] = [self.programs / "initdb", "-D", self.data, "-U", access.ADMINISTRATOR]
@@ -192,7 +196,6 @@ class Cluster:
             f"The database refuses its configuration: {names}" if names else "The database did not start",
             seen=lines,
             remedy=f"Correct or remove {names} and try again." if names else "See the log, and try again.",
-            retryable=True,
         )
 
     def _last_lines(self, since: int = 0) -> str:

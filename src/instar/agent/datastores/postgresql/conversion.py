@@ -100,7 +100,6 @@ def _pg_upgrade(layout: Layout, old: Cluster, building: Cluster, method: str) ->
             "pg_upgrade failed; the old data directory is as it was",
             seen="\n".join([error.body.seen, *_explanations(building.data)]),
             remedy="Remove the cause in the old version and upgrade again.",
-            retryable=True,
         ) from None
 
 

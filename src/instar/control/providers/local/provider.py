@@ -1,6 +1,7 @@
 """The local provider: servers as process trees of this machine, without services or privileges."""
 
 import functools
+import subprocess
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar
 
@@ -36,7 +37,7 @@ def _told(call: Callable[P, R]) -> Callable[P, R]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return call(*args, **kwargs)
-        except OSError as error:
+        except (OSError, subprocess.SubprocessError) as error:
             raise ProviderError(
                 f"The local provider could not carry out {call.__name__}",
                 seen=str(error),

@@ -3,9 +3,10 @@
     <servers>/<key>.lock      held by whoever changes the server
     <servers>/<key>/          see `machine/__init__.py`; besides, staged/ holds unpacked images
 
-A call writes what is wanted into `server.json`, with a new boot number where the server has to boot, and
-starts a machine for that boot. The machine does the rest: it stops the one before, swaps the roots, boots.
-So a call is brief, may be repeated, and what a crash interrupted is finished by the next one.
+A call writes what is wanted into `server.json`, with a new boot number where the server has to boot, and has
+a machine take on that boot: the one that runs, else a new one. The machine does the rest: it ends what the
+boot before left, swaps the roots, boots. So a call is brief, may be repeated, and what a crash interrupted is
+finished by the next one.
 
 How long the old processes are given after SIGTERM, before SIGKILL: in a rebuild `REBUILD_PATIENCE`, for the
 guest has stopped its database by then; in a reboot `REBOOT_PATIENCE`; in a delete `DESTROY_PATIENCE`.
@@ -242,8 +243,8 @@ class Servers:
     def _end(self, key: str, record: dict[str, Any]) -> None:
         with contextlib.closing(MachineLock(self._place(key))) as lock:
             takeover.stop_machine(lock, DESTROY_PATIENCE, lambda: True)
-        left = takeover.sweep(record["uid"], key, record["places"], DESTROY_PATIENCE)
-        cgroup.remove(key)
+        left = takeover.sweep(record["uid"], str(self._place(key)), record["places"], DESTROY_PATIENCE)
+        cgroup.remove(cgroup.name(record))
         if left:
             raise ProviderError(
                 f"Processes of server {record['name']} would not end", seen=str(sorted(left)), retryable=True

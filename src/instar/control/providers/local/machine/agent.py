@@ -99,7 +99,7 @@ def _execute(server: Path, record: dict[str, Any], group: Path | None) -> None:
         "HOME": root,
         "TMPDIR": str(Path(root, "tmp")),
         "LANG": "C.UTF-8",
-        processes.MARKER: record["key"],
+        processes.MARKER: str(server),
     }
     try:
         _redirect(server / "console.log")

@@ -6,6 +6,10 @@ import contextlib
 import os
 from pathlib import Path
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
 HOME = "instar"
 
 
@@ -26,12 +30,17 @@ def limits_memory() -> bool:
     return False
 
 
-def make(key: str, memory: int) -> Path | None:
+def name(record: dict[str, Any]) -> str:
+    """Name a server's group; the uid tells apart servers of two control planes that have the same name."""
+    return f"{record['key']}-{record['uid']}"
+
+
+def make(group_name: str, memory: int) -> Path | None:
     """Find or make a server's group, with a limit of `memory` MiB; None where there are no groups."""
     top = mount()
     if top is None:
         return None
-    group = top / HOME / key
+    group = top / HOME / group_name
     try:
         group.mkdir(parents=True, exist_ok=True)
         if limits_memory():
@@ -48,12 +57,12 @@ def enter(group: Path) -> None:
         (group / "cgroup.procs").write_text("0")
 
 
-def remove(key: str) -> None:
+def remove(group_name: str) -> None:
     """Kill what is left in a server's group and delete the group."""
     top = mount()
     if top is None:
         return
     with contextlib.suppress(OSError):
-        (top / HOME / key / "cgroup.kill").write_text("1")
+        (top / HOME / group_name / "cgroup.kill").write_text("1")
     with contextlib.suppress(OSError):
-        (top / HOME / key).rmdir()
+        (top / HOME / group_name).rmdir()

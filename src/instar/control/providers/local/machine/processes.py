@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 MARKER = "INSTAR_SERVER"
+"""Its value is the server's directory: names repeat among control planes on one machine, paths don't."""
 POLL = 0.005
 _PPID, _TTY = 1, 4  # fields of /proc/<pid>/stat, counted from the state
 
@@ -41,11 +42,11 @@ def descendants(ancestor: int) -> set[int]:
     return found
 
 
-def of_server(uid: int | None, key: str, places: Iterable[str]) -> set[int]:
+def of_server(uid: int | None, mark: str, places: Iterable[str]) -> set[int]:
     """Find the living processes of a server: by its uid, else by marker and places (its own paths)."""
     if uid is not None:
         return {pid for pid in pids() if _stat(pid) and _uid(pid) == uid}
-    marker = f"{MARKER}={key}".encode()
+    marker = f"{MARKER}={mark}".encode()
     below = tuple(f"{place}/" for place in places)
     return {pid for pid in pids() if _uid(pid) == os.getuid() and _is_marked(pid, marker, below)}
 

@@ -74,7 +74,7 @@ class Supervisor:
     def _serve(self) -> None:
         """Boot, watch until told otherwise, and end everything that the boot began."""
         clear_run(self.server, self.record)
-        group = cgroup.make(self.record["key"], self.record["ram"])
+        group = cgroup.make(cgroup.name(self.record), self.record["ram"])
         agent = Agent(self.server, self.record, group)
         agent.start()
         self._tell("running")
@@ -98,7 +98,7 @@ class Supervisor:
             if not takeover.stop_machine(self.lock, patience, self._is_wanted):
                 return False
         self._tell("booting")
-        left = takeover.sweep(self.record["uid"], self.record["key"], self.record["places"], patience)
+        left = takeover.sweep(self.record["uid"], str(self.server), self.record["places"], patience)
         if left:
             self._tell("failed", f"processes {sorted(left)} of the server before could not be ended")
         return not left

@@ -55,9 +55,9 @@ def hand_over(lock: MachineLock, boot: int) -> bool:
     return True
 
 
-def sweep(uid: int | None, key: str, places: Iterable[str], patience: float) -> set[int]:
+def sweep(uid: int | None, mark: str, places: Iterable[str], patience: float) -> set[int]:
     """End what no machine looks after any more; gives the processes that would not go."""
-    return processes.end(lambda: processes.of_server(uid, key, places), patience)
+    return processes.end(lambda: processes.of_server(uid, mark, places), patience)
 
 
 def _insistence(overdue: float) -> signal.Signals:

@@ -1,0 +1,179 @@
+"""A real control plane: programs of its own below one directory, on the local provider, with real images."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from command_line import Ran
+from guest_images import Images
+from instar.client import Client
+from instar.wire.rest import Operation
+from waiting import until
+
+INSTAR = Path(sys.executable).with_name("instar")
+TIMEOUT = 120.0
+_CONFIGURATION = """\
+[DEFAULT]
+state_dir = {home}
+[api]
+port = {port}
+[store]
+{store}
+[worker]
+lease = 2
+poll = 0.1
+[guests]
+interval = 0.5
+limit = 5
+[local]
+address_range = {addresses}
+"""
+
+
+@dataclass
+class ControlPlane:
+    """The programs of one installation; `home` is its state directory, below which everything lies."""
+
+    home: Path
+    images: Images
+    port: int = field(default_factory=lambda: free_port())
+    running: list[psutil.Popen] = field(default_factory=list)
+
+    def configure(self, store_url: str | None = None) -> None:
+        """Write `instar.conf` and offer the images; every installation has addresses of its own."""
+        text = _CONFIGURATION.format(
+            home=self.home,
+            port=self.port,
+            store=f"url = {store_url}" if store_url else "",
+            addresses=f"127.{128 + os.getpid() % 120}.0.0/16",
+        )
+        (self.home / "instar.conf").write_text(text)
+        (self.home / "images").mkdir()
+        for manifest in (
+            self.images.postgresql_17,
+            self.images.postgresql_18,
+            self.images.postgresql_17_new_agent,
+        ):
+            name = manifest.digest.removeprefix("sha256:")
+            (self.home / "images" / name).symlink_to(self.images.image_dir / name)
+
+    def start(self, program: str = "serve") -> psutil.Popen:
+        """Start a program and wait until it says that it is ready."""
+        log = self.home / f"{program}.log"
+        begin = log.stat().st_size if log.exists() else 0
+        with log.open("a") as output:
+            started = psutil.Popen(
+                [INSTAR, program, "--config-file", self.home / "instar.conf"],
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.running.append(started)
+
+        def is_ready() -> bool:
+            assert started.poll() is None, log.read_text()[begin:]
+            return re.search(r"\] ready$", log.read_text()[begin:], re.MULTILINE) is not None
+
+        until(is_ready, TIMEOUT)
+        return started
+
+    def kill(self, program: psutil.Popen) -> None:
+        """End a program with no chance to tidy up."""
+        program.kill()
+        program.wait()
+        self.running.remove(program)
+
+    def kill_all(self) -> None:
+        """Kill every program of the control plane."""
+        for program in tuple(self.running):
+            self.kill(program)
+
+    def stop(self) -> None:
+        """End every program as an operator would."""
+        for program in tuple(self.running):
+            program.send_signal(signal.SIGTERM)
+            program.wait(30)
+            self.running.remove(program)
+
+    def command(self, *words: str, **environment: str) -> Ran:
+        """Run `instar` as a user of this installation would."""
+        done = subprocess.run(
+            [INSTAR, *words],
+            env={**os.environ, "INSTAR_STATE_DIR": str(self.home), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=TIMEOUT,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    @property
+    def client(self) -> Client:
+        """A client of this installation's API."""
+        return Client.local(self.home)
+
+    def wait(self, operation: Operation | str | None) -> Operation:
+        """Wait until an operation has succeeded."""
+        assert operation is not None
+        return self.client.operations.wait(operation, TIMEOUT)
+
+    def use_image(self, version: str, digest: str) -> None:
+        """Have a datastore version mean another image from now on."""
+        self.client.versions.update(version, "postgresql", image=digest)
+
+    def delete_everything(self) -> None:
+        """Delete every instance that is there, and wait until all are gone."""
+        for instance in list(self.client.instances.list()):
+            if instance.status != "SHUTDOWN":
+                self.client.instances.delete(instance)
+        until(lambda: not list(self.client.instances.list()), TIMEOUT)
+
+    def leftovers(self) -> list[str]:
+        """Tell what of deleted instances is still there: processes, directories, addresses."""
+        local = self.home / "local"
+        found = [
+            str(path) for room in ("servers", "volumes") for path in (local / room).iterdir() if path.is_dir()
+        ]
+        found += [f"address {each}" for each in json.loads((local / "ports.json").read_text())["ports"]]
+        return found + [
+            str(process)
+            for process in processes_below(local)
+            if process not in self.running and process.is_running()
+        ]
+
+
+def home() -> Path:
+    """Make a directory for an installation: a short path, for sockets, that every uid may pass."""
+    path = Path(tempfile.mkdtemp(prefix="instar-live-", dir="/var/tmp"))
+    path.chmod(0o711)
+    return path
+
+
+def processes_below(directory: Path) -> list[psutil.Process]:
+    """Find the processes that run a program from below a directory, work there, or were told of it."""
+    return [process for process in psutil.process_iter() if any(_is_below(directory, process))]
+
+
+def _is_below(directory: Path, process: psutil.Process) -> Iterator[bool]:
+    try:
+        for place in (process.exe(), process.cwd(), *process.cmdline()):
+            yield place.startswith(f"{directory}/")
+    except psutil.Error:
+        return
+
+
+def free_port() -> int:
+    """Find a port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,58 @@
+"""What live and crash tests ask for: a real control plane, and instances in it."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+import real_control_plane
+from guest_images import Images
+from real_control_plane import ControlPlane, processes_below
+from real_instance import RealInstance
+
+
+@pytest.fixture(scope="session")
+def installation(images: Images) -> Iterator[ControlPlane]:
+    """`instar serve` for the whole session; at its end nothing may be left of the instances."""
+    plane = ControlPlane(real_control_plane.home(), images)
+    plane.configure()
+    plane.start()
+    try:
+        yield plane
+        plane.delete_everything()
+        assert plane.leftovers() == []
+    finally:
+        plane.stop()
+        left = processes_below(plane.home)
+        for process in left:
+            process.kill()
+    assert left == []
+    shutil.rmtree(plane.home)
+
+
+@pytest.fixture
+def plane(installation: ControlPlane, images: Images) -> ControlPlane:
+    """The control plane, running, its versions as they were registered."""
+    if not installation.running:
+        installation.start()
+    installation.use_image("17.10", images.postgresql_17.digest)
+    return installation
+
+
+@pytest.fixture
+def instance(plane: ControlPlane) -> Iterator[RealInstance]:
+    """An instance on 17.10; its delete goes on while the next test runs."""
+    made = RealInstance.create(plane)
+    yield made
+    if not plane.running:
+        plane.start()
+    if made.shown.status in ("ACTIVE", "ERROR"):
+        plane.client.instances.delete(made.id)
+
+
+@pytest.fixture(scope="module")
+def lasting_instance(installation: ControlPlane) -> Iterator[RealInstance]:
+    """An instance on 17.10 that the tests of a module share; each leaves it serving, on 17.10."""
+    made = RealInstance.create(installation)
+    yield made
+    installation.client.instances.delete(made.id)
