@@ -131,7 +131,7 @@ def look(conninfo: str) -> Sight:
         image=(shown.image or "")[:19],
         agent=shown.agent_version or "",
         address=f"{shown.ip[0]}:{shown.port}",
-        volume=shown.volume_id or "",
+        volume=(shown.volume_id or "")[:23],
         orders=orders[0],
     )
 
@@ -164,7 +164,7 @@ def print_table(before: Sight, after: Sight, tally: Tally) -> None:
     table.add_section()
     table.add_row("rows acknowledged to the writer", "", f"{tally.acknowledged:,}")
     table.add_row("rows found", "", f"{tally.found:,}")
-    table.add_row("longest time without a successful write", "", f"{tally.longest_gap:.2f} s")
+    table.add_row("longest time without a write", "", f"{tally.longest_gap:.2f} s")
     CONSOLE.print(table)
     if tally.lost:
         CONSOLE.print(f"[red]{tally.lost} acknowledged rows are missing[/red]")

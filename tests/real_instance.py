@@ -10,13 +10,15 @@ from typing import Any, LiteralString
 
 import psutil
 import psycopg
-from writer import Writer
 
 from instar.control.guests.authority import Authority
 from instar.control.guests.channel import Channel, Channels
 from instar.control.providers.local import handles
+from instar.wire.errors import GuestUnreachable
 from instar.wire.rest import Instance
+from instar.wire.states import ServiceStatus
 from real_control_plane import ControlPlane, processes_below
+from writer import Writer
 
 DATABASE, USER = "shop", "ada"
 
@@ -111,6 +113,13 @@ class RealInstance:
         """The content of its data volume."""
         return self.plane.home / "local/volumes" / handles.key_of(f"instar-{self.id}") / "data"
 
+    def is_healthy(self) -> bool:
+        """Tell whether its agent answers and says that the database serves."""
+        try:
+            return self.agent.status().status == ServiceStatus.HEALTHY
+        except GuestUnreachable:
+            return False
+
     def configure(self, line: str, major: int = 17) -> None:
         """Add a line to the values that were set through Instar, and restart the database."""
         with (self.volume / f"postgresql/{major}/instar.conf").open("a") as file:
@@ -146,6 +155,14 @@ class RealInstance:
             for each in psutil.process_iter()
             if "machine.supervisor" in _command(each) and str(self.server) in _command(each)
         ]
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Tell whether a process that was seen before has not ended."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _command(process: psutil.Process) -> str:

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-import psutil
 import pytest
 
 from guest_images import Images
 from real_control_plane import ControlPlane
-from real_instance import DATABASE, USER, RealInstance
+from real_instance import DATABASE, RealInstance, is_alive
 
 pytestmark = pytest.mark.live
 
@@ -27,7 +26,9 @@ def furnish(instance: RealInstance) -> None:
     client.users.create(instance.id, READER["user"], READER["password"], databases=[DATABASE])
     client.root.enable(instance.id, ROOT_PASSWORD)
     with instance.connect() as connection:
-        connection.execute("CREATE TABLE orders AS SELECT n, md5(n::text) AS item FROM generate_series(1, 5000) n")
+        connection.execute(
+            "CREATE TABLE orders AS SELECT n, md5(n::text) AS item FROM generate_series(1, 5000) n"
+        )
         connection.execute("CREATE TABLE secrets (n int)")
         connection.execute("GRANT SELECT ON orders TO bob")
     with instance.connect("root", ROOT_PASSWORD) as connection:
@@ -56,11 +57,12 @@ def look(instance: RealInstance) -> dict[str, Any]:
         "orders": instance.ask("SELECT count(*), min(item) FROM orders"),
         "checksums": instance.ask("SHOW data_checksums"),
         "encoding": instance.ask(
-            "SELECT pg_encoding_to_char(encoding), datcollate, datlocprovider FROM pg_database ORDER BY datname"
+            "SELECT pg_encoding_to_char(encoding), datcollate, datlocprovider FROM pg_database ORDER BY 1, 2"
         ),
         "readable": instance.ask("SELECT count(*) FROM orders", **READER),
         "reader's rights": instance.ask(
-            "SELECT has_table_privilege('orders', 'INSERT'), has_table_privilege('secrets', 'SELECT')", **READER
+            "SELECT has_table_privilege('orders', 'INSERT'), has_table_privilege('secrets', 'SELECT')",
+            **READER,
         ),
     }
 
@@ -94,8 +96,6 @@ def test_an_upgrade_keeps_what_is_the_users(
     assert [each for each in old_processes if is_alive(each)] == []
     assert instance.is_one_of_each()
     assert instance.ask(EXTENSIONS) == [("hstore", True), ("pg_trgm", True)]
-    assert instance.ask("SELECT 'a=>1'::hstore -> 'a', similarity('instar', 'instars') > 0.5") == [("1", True)]
-
-
-def is_alive(process: psutil.Process) -> bool:
-    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    assert instance.ask("SELECT 'a=>1'::hstore -> 'a', similarity('instar', 'instars') > 0.5") == [
+        ("1", True)
+    ]

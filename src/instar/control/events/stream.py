@@ -44,8 +44,12 @@ def _look(store: Store, project: str, operation_id: str, after: int) -> tuple[bo
         state = session.execute(
             select(Operation.state).where(Operation.id == operation_id, Operation.project == project)
         ).scalar()
-        query = select(Event).where(Event.operation_id == operation_id, Event.id > after).order_by(Event.id)
-        return state != OperationState.OPEN, [_view(event) for event in session.execute(query).scalars()]
+        query = select(Event).where(
+            Event.operation_id == operation_id, Event.project == project, Event.id > after
+        )
+        return state != OperationState.OPEN, [
+            _view(event) for event in session.execute(query.order_by(Event.id)).scalars()
+        ]
 
 
 def _view(event: Event) -> EventView:

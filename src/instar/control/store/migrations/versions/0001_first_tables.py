@@ -166,23 +166,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-
-    op.drop_table("operation_steps")
-    with op.batch_alter_table("operations", schema=None) as batch_op:
-        batch_op.drop_index("operations_of_instance")
-        batch_op.drop_index("operations_due")
-        batch_op.drop_index(batch_op.f("ix_operations_ended"))
-
-    op.drop_table("operations")
-    with op.batch_alter_table("instances", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_instances_next_check"))
-        batch_op.drop_index("instances_listing")
-
-    op.drop_table("instances")
-    op.drop_table("datastore_versions")
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index("events_undelivered")
-        batch_op.drop_index("events_of_operation")
-
-    op.drop_table("events")
-    op.drop_table("datastores")
+    for table in ("operation_steps", "operations", "instances", "datastore_versions", "events", "datastores"):
+        op.drop_table(table)

@@ -1,0 +1,254 @@
+"""How long a client can't write: through `instar upgrade`, and by hand on a copy of the same data.
+
+The hand does the least that the same work takes: checkpoint while clients are served; stop; pg_upgrade --link
+into a cluster made beforehand, where the major version changes; start. Both are seen by the same writer.
+Prints a table and writes bench/results/downtime.json.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import psycopg
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "demo")]
+
+import real_control_plane  # noqa: E402
+from guest_images import Images  # noqa: E402
+from instar.images import build  # noqa: E402
+from instar.images.recipe import load  # noqa: E402
+from real_control_plane import ControlPlane  # noqa: E402
+from real_instance import DATABASE, USER, RealInstance  # noqa: E402
+from writer import Writer  # noqa: E402
+
+SCALE = 20
+NOBODY = 65534
+KINDS = {"same version": "17.10", "major": "18.6"}
+
+
+@dataclass
+class Hand:
+    """A cluster without Instar: a copy of an instance's data directory, under a uid and an address of its own."""
+
+    place: Path
+    programs: Path
+    address: str
+    uid: int
+
+    def take_copy(self, source: RealInstance) -> None:
+        """Copy an instance's data directory while its database is stopped."""
+        self._job(source, "stop")
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir(mode=0o755)
+        subprocess.run(["cp", "-a", source.volume / "postgresql/17", self.place / "17"], check=True)
+        (self.place / "17/pg_hba.conf").write_text("local all all trust\nhost all all all scram-sha-256\n")
+        subprocess.run(["chown", "-R", str(self.uid), self.place], check=True)
+        self._job(source, "start")
+
+    def prepare_major(self) -> None:
+        """Make the new cluster, with the old one's configuration."""
+        options = ["-U", "instar_admin", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8"]
+        options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums"]
+        self.run(18, "initdb", "-D", "18", *options)
+        for name in ("postgresql.conf", "instar.conf", "instar_defaults.conf", "pg_hba.conf"):
+            shutil.copy(self.place / "17" / name, self.place / "18" / name)
+
+    def start(self, major: int) -> None:
+        """Start the server and wait until it accepts connections."""
+        sockets = f"-c unix_socket_directories={self.place}"
+        options = f"-c listen_addresses={self.address} -c hba_file={self.place}/{major}/pg_hba.conf {sockets}"
+        self.run(major, "pg_ctl", "start", "-w", "-s", "-D", str(major), "-l", "log", "-o", options)
+
+    def stop(self, major: int) -> None:
+        """Stop the server."""
+        self.run(major, "pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", str(major))
+
+    def same_version(self) -> None:
+        """Stop and start."""
+        self.checkpoint()
+        self.stop(17)
+        self.start(17)
+
+    def major(self) -> None:
+        """Stop, convert, start."""
+        self.checkpoint()
+        self.stop(17)
+        old, new = (f"{self.programs}/{major}/bin" for major in (17, 18))
+        words = ["--link", "-j", "2", "-U", "instar_admin", "-b", old, "-B", new, "-d", "17", "-D", "18"]
+        self.run(18, "pg_upgrade", *words, "-s", str(self.place))
+        self.start(18)
+
+    def checkpoint(self) -> None:
+        """Have dirty pages written."""
+        with psycopg.connect(host=str(self.place), user="instar_admin", dbname="postgres") as connection:
+            connection.autocommit = True
+            connection.execute("CHECKPOINT")
+
+    def run(self, major: int, program: str, *words: str) -> None:
+        """Run one of PostgreSQL's programs in the cluster's place."""
+        subprocess.run(
+            [self.programs / str(major) / "bin" / program, *words],
+            cwd=self.place,
+            env={"PATH": os.defpath, "LC_ALL": "C"},
+            user=self.uid,
+            group=self.uid,
+            extra_groups=[],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+    @staticmethod
+    def _job(instance: RealInstance, hook: str) -> None:
+        name = f"bench-{hook}-{instance.agent.info().boot_id}"
+        instance.agent.start_job(name, hook, {})
+        while instance.agent.job(name, wait=5).state == "InProgress":
+            pass
+
+
+def longest_gap(conninfo: str, act: Callable[[], Any]) -> float:
+    """Let a client write through something that interrupts it; all that was acknowledged must be there."""
+    writer = Writer(conninfo)
+    writer.start()
+    writer.wait_for(200)
+    writer.reset_gap()
+    act()
+    writer.wait_for(100)
+    tally = writer.stop()
+    if tally.lost:
+        sys.exit(f"{tally.lost} acknowledged rows are missing")
+    return tally.longest_gap
+
+
+def one_round(plane: ControlPlane, hand: Hand, number: int) -> dict[str, Any]:
+    """Measure both kinds, by hand and by Instar, on an instance filled anew; they take turns to be first."""
+    instance = RealInstance.create(plane)
+    fill(instance, hand.programs)
+    hand.take_copy(instance)
+    hand.start(17)
+    measured: dict[str, Any] = {}
+    by_hand = instance.conninfo().replace(instance.address, hand.address)
+    for kind, version in KINDS.items():
+        if kind == "major":
+            hand.prepare_major()
+        ways: list[tuple[str, Callable[[], float]]] = [
+            ("by hand", lambda: longest_gap(by_hand, hand.major if version == "18.6" else hand.same_version)),
+            ("instar", lambda: longest_gap(instance.conninfo(), lambda: instance.upgrade(version))),
+        ]
+        measured[kind] = {way: measure() for way, measure in (ways if number % 2 else reversed(ways))}
+        measured[kind]["steps"] = steps(instance)
+    hand.stop(18)
+    plane.client.instances.delete(instance.id)
+    plane.delete_everything()
+    return measured
+
+
+def steps(instance: RealInstance) -> dict[str, float]:
+    """Tell how long each step of the newest operation took."""
+    client = instance.plane.client
+    newest = next(client.instances.operations(instance.id, limit=1))
+    return {step.name: step.seconds or 0.0 for step in client.operations.get(newest).steps or []}
+
+
+def fill(instance: RealInstance, programs: Path) -> None:
+    """Load pgbench's tables: 100,000 rows for each unit of scale."""
+    subprocess.run(
+        [
+            programs / "17/bin/pgbench",
+            "-i",
+            "-q",
+            "-s",
+            str(SCALE),
+            "-h",
+            instance.address,
+            "-U",
+            USER,
+            DATABASE,
+        ],
+        env={"PGPASSWORD": instance.password},
+        check=True,
+        capture_output=True,
+    )
+
+
+def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    """Give medians and their ratio for each kind."""
+    told: dict[str, Any] = {}
+    for kind in KINDS:
+        hand, instar = (median(each[kind][way] for each in rounds) for way in ("by hand", "instar"))
+        names = rounds[0][kind]["steps"]
+        told[kind] = {
+            "by hand": hand,
+            "instar": instar,
+            "ratio": instar / hand,
+            "steps": {name: median(each[kind]["steps"].get(name, 0.0) for each in rounds) for name in names},
+        }
+    return told
+
+
+def show(told: dict[str, Any], rounds: int) -> None:
+    """Print the tables."""
+    table = Table(
+        "longest time without a write", "by hand", "instar", "ratio", title=f"medians of {rounds} rounds"
+    )
+    where = Table("step, seconds", *KINDS, title="where Instar's time goes")
+    for kind, numbers in told.items():
+        table.add_row(
+            kind, f"{numbers['by hand']:.2f} s", f"{numbers['instar']:.2f} s", f"{numbers['ratio']:.2f}"
+        )
+    for name in told["major"]["steps"]:
+        where.add_row(name, *(f"{told[kind]['steps'].get(name, 0.0):.2f}" for kind in KINDS))
+    for each in (table, where):
+        Console().print(each)
+
+
+def find_images() -> Images:
+    """Build the images, or find them built."""
+    directory = Path(os.environ.get("INSTAR_TEST_IMAGES", f"/tmp/instar-test-images-{os.geteuid()}"))
+    recipe = load("postgresql-17.10")
+    old, new = build(recipe, directory), build(load("postgresql-18.6"), directory)
+    return Images(directory, old, new, build(recipe.stamped("+1"), directory))
+
+
+def main() -> int:
+    """Measure, print, write down."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5)
+    rounds = parser.parse_args().rounds
+    if os.geteuid() != 0:
+        sys.exit("bench/downtime.py needs root: the cluster by hand runs under a uid of its own.")
+    images = find_images()
+    plane = ControlPlane(real_control_plane.home(), images)
+    plane.configure()
+    plane.start()
+    digest = images.postgresql_18.digest.removeprefix("sha256:")
+    hand = Hand(
+        plane.home / "hand", images.image_dir / digest / "tree/usr/lib/postgresql", "127.120.7.7", NOBODY
+    )
+    try:
+        measured = [one_round(plane, hand, number) for number in range(rounds)]
+    finally:
+        plane.delete_everything()
+        plane.stop()
+        shutil.rmtree(plane.home)
+    told = summary(measured)
+    show(told, rounds)
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    text = json.dumps({"rows": SCALE * 100_000, "medians": told, "rounds": measured}, indent=2)
+    (results / "downtime.json").write_text(text + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
