@@ -1,7 +1,8 @@
 """How fast the API answers with 10,000 instances on SQLite, beside the same server answering /healthcheck.
 
-`instar api` runs as a program of its own; clients are processes that keep a connection each. No worker runs, so
-every PATCH is an upgrade request that is accepted and stays. Prints a table and writes bench/results/api.json.
+`instar api` runs as a program of its own; clients are processes that keep a connection each. No worker runs,
+so every PATCH is an upgrade request that is accepted and stays. Prints a table and writes
+bench/results/api.json.
 """
 
 import argparse

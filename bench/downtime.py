@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,7 +40,7 @@ KINDS = {"same version": "17.10", "major": "18.6"}
 
 @dataclass
 class Hand:
-    """A cluster without Instar: a copy of an instance's data directory, under a uid and an address of its own."""
+    """A cluster without Instar: a copy of an instance's data, under a uid and an address of its own."""
 
     place: Path
     programs: Path
@@ -56,8 +57,10 @@ class Hand:
         subprocess.run(["chown", "-R", str(self.uid), self.place], check=True)
         self._job(source, "start")
 
-    def prepare_major(self) -> None:
-        """Make the new cluster, with the old one's configuration."""
+    def prepare(self, version: str) -> None:
+        """Make the new cluster, with the old one's configuration, where the major version changes."""
+        if version.startswith("17"):
+            return
         options = ["-U", "instar_admin", "-A", "trust", "--encoding=UTF8", "--locale=C.UTF-8"]
         options += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--data-checksums"]
         self.run(18, "initdb", "-D", "18", *options)
@@ -74,20 +77,19 @@ class Hand:
         """Stop the server."""
         self.run(major, "pg_ctl", "stop", "-w", "-s", "-m", "fast", "-D", str(major))
 
-    def same_version(self) -> None:
-        """Stop and start."""
+    def upgrade(self, version: str) -> None:
+        """Stop, convert where the major version changes, start."""
         self.checkpoint()
         self.stop(17)
-        self.start(17)
+        if not version.startswith("17"):
+            self.convert()
+        self.start(int(version.split(".")[0]))
 
-    def major(self) -> None:
-        """Stop, convert, start."""
-        self.checkpoint()
-        self.stop(17)
+    def convert(self) -> None:
+        """Run pg_upgrade."""
         old, new = (f"{self.programs}/{major}/bin" for major in (17, 18))
         words = ["--link", "-j", "2", "-U", "instar_admin", "-b", old, "-B", new, "-d", "17", "-D", "18"]
         self.run(18, "pg_upgrade", *words, "-s", str(self.place))
-        self.start(18)
 
     def checkpoint(self) -> None:
         """Have dirty pages written."""
@@ -131,22 +133,21 @@ def longest_gap(conninfo: str, act: Callable[[], Any]) -> float:
 
 
 def one_round(plane: ControlPlane, hand: Hand, number: int) -> dict[str, Any]:
-    """Measure both kinds, by hand and by Instar, on an instance filled anew; they take turns to be first."""
+    """Measure both kinds, by hand and by Instar, on an instance filled anew, taking turns."""
     instance = RealInstance.create(plane)
     fill(instance, hand.programs)
     hand.take_copy(instance)
     hand.start(17)
-    measured: dict[str, Any] = {}
     by_hand = instance.conninfo().replace(instance.address, hand.address)
+    measured: dict[str, Any] = {}
     for kind, version in KINDS.items():
-        if kind == "major":
-            hand.prepare_major()
-        ways: list[tuple[str, Callable[[], float]]] = [
-            ("by hand", lambda: longest_gap(by_hand, hand.major if version == "18.6" else hand.same_version)),
-            ("instar", lambda: longest_gap(instance.conninfo(), lambda: instance.upgrade(version))),
-        ]
-        measured[kind] = {way: measure() for way, measure in (ways if number % 2 else reversed(ways))}
-        measured[kind]["steps"] = steps(instance)
+        ways = {
+            "by hand": partial(longest_gap, by_hand, partial(hand.upgrade, version)),
+            "instar": partial(longest_gap, instance.conninfo(), partial(instance.upgrade, version)),
+        }
+        hand.prepare(version)
+        in_turn = sorted(ways, reverse=number % 2 == 1)
+        measured[kind] = {way: ways[way]() for way in in_turn} | {"steps": steps(instance)}
     hand.stop(18)
     plane.client.instances.delete(instance.id)
     plane.delete_everything()

@@ -93,14 +93,10 @@ def single_user(instance: RealInstance, statement: str) -> None:
     """Change the stopped database of the old version, with the programs that the new image has of it."""
     owner = instance.volume.stat().st_uid
     other = {"user": owner, "group": owner, "extra_groups": []} if owner != os.geteuid() else {}
+    named = ["unshare", "--user", "--map-user=65534", "--map-group=65534"] if other else []
+    postgres = instance.server / "root/usr/lib/postgresql/17/bin/postgres"
     subprocess.run(
-        [
-            instance.server / "root/usr/lib/postgresql/17/bin/postgres",
-            "--single",
-            "-D",
-            "postgresql/17",
-            DATABASE,
-        ],
+        [*named, postgres, "--single", "-D", "postgresql/17", DATABASE],
         input=f"{statement}\n",
         cwd=instance.volume,
         text=True,

@@ -156,9 +156,12 @@ def _write_client_file(conf: cfg.ConfigOpts, token: str) -> None:
 
 def register_images(house: House) -> list[str]:
     """Make images known as datastore versions that no version knows yet; gives the new versions' names."""
-    with house.store.begin() as session:
-        found = [
-            register.register_image(session, image.ref, image.manifest)
-            for image in sorted(house.provider.images(), key=lambda image: image.manifest.built_at)
-        ]
-        return [f"{version.datastore.name} {version.name}" for version in found if version is not None]
+    names = []
+    for image in sorted(house.provider.images(), key=lambda image: image.manifest.built_at):
+        try:
+            with house.store.begin() as session:
+                version = register.register_image(session, image.ref, image.manifest)
+                names += [f"{version.datastore.name} {version.name}"] if version else []
+        except BadRequest:  # another program was faster
+            continue
+    return names

@@ -360,3 +360,18 @@ def test_leases_keep_their_fractions(shop: Shop) -> None:
         assert operation.lease_until
         assert 4.0 < operation.lease_until - shop.store.now(session) <= 5.125
     assert leases.due(1) == []
+
+
+def test_a_question_is_answered_while_the_cap_is_reached(shop: Shop) -> None:
+    over = threading.Event()
+    slow = story(Step("one", lambda ctx: Done() if over.is_set() else Wait(0.05, "busy")))
+    quiet = Story("quiet", (Step("ask", lambda ctx: Done({"answer": 42})),), exclusive=False, quiet=True)
+    operations = [shop.submit(slow) for _ in range(5)]
+    shop.worker(slow, quiet, cap=1, threads=2)
+    until(lambda: [shop.operation(each).reason for each in operations].count("busy") == 1)
+    asked = shop.end_of(shop.submit(quiet))
+    assert (asked.state, asked.outputs) == ("SUCCEEDED", {"ask": {"answer": 42}})
+    assert asked.instance.status == "ACTIVE"
+    assert shop.events(asked.id) == []
+    over.set()
+    assert {shop.end_of(each).state for each in operations} == {"SUCCEEDED"}

@@ -1,6 +1,6 @@
 """One worker at a time: leases by the store's own clock, and a fence that guards every later write."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
@@ -46,11 +46,17 @@ class Leases:
         self.seconds = seconds
         self.cap = cap
 
-    def due(self, limit: int) -> list[Candidate]:
-        """List operations that are due and that nobody holds, the longest due first."""
-        query = select(Operation.id, Operation.kind, Operation.fence).where(self._free())
+    def due(self, limit: int, kinds: Collection[str] = (), *, others: bool = True) -> list[Candidate]:
+        """List operations that are due and that nobody holds, the longest due first.
+
+        Those that have a permit go first: the others may have to wait for them. Only those of `kinds`, or with
+        `others` all but those.
+        """
+        wanted = Operation.kind.not_in(kinds) if others else Operation.kind.in_(kinds)
+        query = select(Operation.id, Operation.kind, Operation.fence).where(self._free(), wanted)
         with self.store.read() as session:
-            rows = session.execute(query.order_by(Operation.due_at).limit(limit))
+            order = (Operation.permit.is_(None), Operation.due_at)
+            rows = session.execute(query.order_by(*order).limit(limit))
             return [Candidate(row.id, row.kind, row.fence) for row in rows]
 
     def next_due(self) -> float | None:

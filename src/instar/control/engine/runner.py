@@ -104,6 +104,7 @@ class Runner:
                 return outcome, failed_try
             assert isinstance(outcome, Wait)
             time.sleep(outcome.seconds)
+            work.check_mine()
 
     def _call(self, step: Step[Any], work: Work, attempts: int) -> tuple[Outcome, bool]:
         try:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control.engine import retention
-from instar.control.engine.lease import Claim, Leases
+from instar.control.engine.lease import Candidate, Claim, Leases
 from instar.control.engine.outcomes import Story
 from instar.control.engine.runner import Runner, Work
 from instar.control.store.session import Store
@@ -48,7 +48,7 @@ class Worker:
         self.leases = Leases(store, owner, settings.lease, settings.cap)
         self.runner = Runner(self.leases, stories, make_context)
         self.settings = settings
-        self._stories = stories
+        self._quiet = tuple(kind for kind, story in stories.items() if story.quiet)
         self._held: dict[str, Claim] = {}
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -81,20 +81,25 @@ class Worker:
                 self._wake.wait(min(pause, self.settings.poll))
 
     def _claim_due(self, pool: ThreadPoolExecutor) -> float:
-        """Claim what is due, as far as threads are free; gives the seconds until there may be more."""
-        free = self.settings.threads - len(self._held)
-        due = self.leases.due(free) if free > 0 else []
-        for candidate in due:
-            story = self._stories.get(candidate.kind)
-            claim = self.leases.claim(candidate, capped=story is None or not story.quiet)
-            if claim is None:  # another worker was faster, or the cap is reached
-                return self.settings.poll
+        """Claim what is due, as far as threads are free; gives the seconds until there may be more.
+
+        Quiet operations go first: someone waits for their answer, and the cap does not hold them.
+        """
+        self._claim(pool, self.leases.due(self._free(), self._quiet, others=False), capped=False)
+        left = self._claim(pool, self.leases.due(self._free(), self._quiet), capped=True)
+        pause = self.leases.next_due() if self._free() and not left else None
+        return self.settings.poll if pause is None else max(pause, 0.005)
+
+    def _claim(self, pool: ThreadPoolExecutor, due: list[Candidate], *, capped: bool) -> bool:
+        """Claim and run; tells whether some were left, to a faster worker or by the cap."""
+        claims = [self.leases.claim(candidate, capped=capped) for candidate in due]
+        for claim in filter(None, claims):
             self._held[claim.operation_id] = claim
             pool.submit(self._run, claim)
-        if free <= len(due):
-            return self.settings.poll
-        pause = self.leases.next_due()
-        return self.settings.poll if pause is None else max(pause, 0.005)
+        return None in claims
+
+    def _free(self) -> int:
+        return self.settings.threads - len(self._held)
 
     def _run(self, claim: Claim) -> None:
         try:
@@ -118,8 +123,7 @@ class Worker:
             self._guarded(self._forget_once, default=0)
 
     def _forget_once(self) -> int:
-        quiet = tuple(kind for kind, story in self._stories.items() if story.quiet)
-        return retention.forget(self.leases.store, self.settings.keep, quiet)
+        return retention.forget(self.leases.store, self.settings.keep, self._quiet)
 
     def _guarded(self, act: Callable[[], T], default: T) -> T:
         """Go on when the record store is away or a fault of ours shows: leases see that nothing is lost."""

@@ -43,9 +43,12 @@ class Presence:
 
     def _run(self) -> None:
         with ThreadPoolExecutor(8, thread_name_prefix="presence") as pool:
-            while not self._stop.wait(min(1.0, self._interval)):
+            pause = 0.0
+            while not self._stop.wait(pause):
+                pause = min(1.0, self._interval)
                 try:
-                    list(pool.map(self._ask, self.claim()))
+                    asked = list(pool.map(self._ask, self.claim()))
+                    pause = 0.0 if len(asked) == BATCH else pause
                 except SQLAlchemyError as error:
                     LOG.error("record store did not answer error=%s", error)
 

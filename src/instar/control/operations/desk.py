@@ -31,7 +31,6 @@ class Desk:
     flavors: Callable[[], list[FlavorSpec]]
     abilities: Abilities
     wake: Callable[[], None] = field(default=lambda: None)
-    undo_window: float = 0.0
     answer_timeout: float = 15.0
 
 
