@@ -120,6 +120,7 @@ class Hand:
 
 def longest_gap(conninfo: str, act: Callable[[], Any]) -> float:
     """Let a client write through something that interrupts it; all that was acknowledged must be there."""
+    os.sync()  # what was copied to set the stage is not this act's to write to disk
     writer = Writer(conninfo)
     writer.start()
     writer.wait_for(200)

@@ -24,7 +24,14 @@ autodoc_typehints_format = "short"
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 100
 
-GENERATED = ("cli", "hooks", "rest", "settings", "states")
+PAGES = {
+    "cli": "cli.rst",
+    "compatibility": "compatibility.inc",
+    "hooks": "hooks.rst",
+    "rest": "rest.rst",
+    "settings": "settings.rst",
+    "states": "states.rst",
+}
 
 
 def setup(app: Any) -> None:
@@ -35,8 +42,8 @@ def setup(app: Any) -> None:
 def _generate(_app: Any) -> None:
     directory = HERE / "reference" / "generated"
     directory.mkdir(exist_ok=True)
-    for name in GENERATED:
-        page = directory / f"{name}.rst"
+    for name, file in PAGES.items():
+        page = directory / file
         text = importlib.import_module(f"generate_{name}").make()
         if not page.exists() or page.read_text() != text:
             page.write_text(text)

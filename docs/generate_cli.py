@@ -8,18 +8,20 @@ from typing import Any
 import rst
 
 from instar.cli.main import InstarApp
+from instar.images.store import default_image_dir
 
 _FOREIGN = {"complete", "help"}
 _HEAD = """\
-The command ``instar`` shows results as a table. ``-f json``, ``-f yaml``, ``-f csv`` (of lists), ``-f value``
-and ``-c COLUMN`` are for programs. It exits with 0 when the command succeeded, 1 when it failed, 2 when it was
-not understood, and 130 when it was interrupted. These options stand before the command:
+The command ``instar`` shows results as a table. ``-f json``, ``-f yaml``, ``-f csv`` (of lists), ``-f
+value`` and ``-c COLUMN`` are for programs. It exits with 0 when the command succeeded, 1 when it failed, 2
+when it was not understood, and 130 when it was interrupted. These options stand before the command:
 """
 _TAIL = """\
-Errors go to stderr: what happened, what was seen, and the remedy. ``instar complete`` prints the completion for
-bash. Without options the control plane of this machine is found by the file ``client.json`` in its state
-directory. ``INSTAR_STATE_DIR``, ``INSTAR_ENDPOINT``, ``INSTAR_PROJECT`` and ``INSTAR_TOKEN`` override that, and
-``--os-cloud``, ``OS_CLOUD`` or ``OS_AUTH_URL`` and its kin choose a control plane in an OpenStack catalogue.
+Errors go to stderr: what happened, what was seen, and the remedy. ``instar complete`` prints the completion
+for bash. Without options the control plane of this machine is found by the file ``client.json`` in its
+state directory. ``INSTAR_STATE_DIR``, ``INSTAR_ENDPOINT``, ``INSTAR_PROJECT`` and ``INSTAR_TOKEN`` override
+that, and ``--os-cloud``, ``OS_CLOUD`` or ``OS_AUTH_URL`` and its kin choose a control plane in an OpenStack
+catalogue.
 """
 
 
@@ -55,8 +57,13 @@ def _arguments(parser: argparse.ArgumentParser) -> Iterator[str]:
     for group in parser._action_groups[:2]:
         for action in group._group_actions:
             if action.help != argparse.SUPPRESS and "--help" not in action.option_strings:
-                told = f": {rst.prose(action.help)}" if action.help else ""
+                told = f": {rst.prose(_anywhere(action.help))}" if action.help else ""
                 yield f"- ``{_spelling(action)}``{told}"
+
+
+def _anywhere(text: str) -> str:
+    """Take out what holds on the machine of this build only."""
+    return text.replace(str(default_image_dir()), "<state_dir>/images")
 
 
 def _spelling(action: argparse.Action) -> str:

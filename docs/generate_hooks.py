@@ -9,10 +9,10 @@ from instar.agent import hooks
 from instar.agent.datastores.base import Datastore
 
 _HEAD = """\
-A datastore is a class of the agent, found by an entry point of the group ``instar.datastores``; it derives from
-``instar.agent.datastores.base.Datastore`` and overrides the hooks that it has. Those that it lacks refuse with
-``not_supported``. *Jobs* run under a name and may take long, one at a time; *calls* end within seconds; what is
-neither belongs to the agent's own life and can't be reached from outside.
+A datastore is a class of the agent, found by an entry point of the group ``instar.datastores``; it derives
+from ``instar.agent.datastores.base.Datastore`` and overrides the hooks that it has. Those that it lacks
+refuse with ``not_supported``. *Jobs* run under a name and may take long, one at a time; *calls* end within
+seconds; what is neither belongs to the agent's own life and can't be reached from outside.
 """
 
 

@@ -15,18 +15,18 @@ _HEAD = """\
 This page is made from what ``GET /openapi.json`` of a running service answers. The API is Trove's v1.0 with
 resources of its own beside it; :doc:`/compatibility` lists what of Trove is there.
 
-Every path but the public ones lies below ``/v1.0/{project}``. Send the token as ``X-Auth-Token`` and bodies as
-``application/json``, one MiB at most. Requests refuse unknown keys and wrong types with 400, naming the field.
-An accepted change answers 202 with an empty body and names its operation in the header ``X-Instar-Operation``.
-Each answer carries ``X-Openstack-Request-Id``.
+Every path but the public ones lies below ``/v1.0/{project}``. Send the token as ``X-Auth-Token`` and bodies
+as ``application/json``, one MiB at most. Requests refuse unknown keys and wrong types with 400, naming the
+field. An accepted change answers 202 with an empty body and names its operation in the header
+``X-Instar-Operation``. Each answer carries ``X-Openstack-Request-Id``.
 
-Lists take ``limit`` (20 when absent or 0, 1000 at most) and ``marker``; as long as there is another page, the
-answer holds ``links`` with one whose ``rel`` is ``next``. Fields that have no value are absent.
+Lists take ``limit`` (20 when absent or 0, 1000 at most) and ``marker``; as long as there is another page,
+the answer holds ``links`` with one whose ``rel`` is ``next``. Fields that have no value are absent.
 """
 _ERRORS = """\
-An error's body has one key, the fault's name, and under it ``code``, ``message``, ``details`` (a line for each
-finding of a check) and ``error``, the same as data: ``code``, ``brief``, ``seen``, ``remedy``, ``retryable`` and
-``findings``.
+An error's body has one key, the fault's name, and under it ``code``, ``message``, ``details`` (a line for
+each finding of a check) and ``error``, the same as data: ``code``, ``brief``, ``seen``, ``remedy``,
+``retryable`` and ``findings``.
 """
 
 
@@ -47,8 +47,11 @@ def _routes(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _facts(route: Route) -> Iterator[tuple[str, str]]:
-    yield "Who may", {Access.PUBLIC: "everybody, without a token", Access.ADMIN: "administrators"}.get(
-        route.access, f"policy ``{route.policy}``" if route.policy else "the policy of the action"
+    yield (
+        "Who may",
+        {Access.PUBLIC: "everybody, without a token", Access.ADMIN: "administrators"}.get(
+            route.access, f"policy ``{route.policy}``" if route.policy else "the policy of the action"
+        ),
     )
     if route.query:
         yield "Query", ", ".join(map(rst.literal, route.query.model_json_schema()["properties"]))

@@ -8,15 +8,16 @@ import rst
 from instar.control import settings
 
 _HEAD = """\
-The programs ``instar serve``, ``instar api``, ``instar worker`` and ``instar db upgrade`` read ``instar.conf``: the
-files given by ``--config-file``, else the one found in ``~/.instar``, ``~``, ``/etc/instar`` or ``/etc``.
-``--state-dir``, ``--host``, ``--port`` and ``--provider`` go before the file. ``oslo-config-generator --namespace
-instar`` prints a sample.
+The programs ``instar serve``, ``instar api``, ``instar worker`` and ``instar db upgrade`` read
+``instar.conf``: the files given by ``--config-file``, else the one found in ``~/.instar``, ``~``,
+``/etc/instar`` or ``/etc``. ``--state-dir``, ``--host``, ``--port`` and ``--provider`` go before the file.
+``oslo-config-generator --namespace instar`` prints a sample.
 """
 _FOREIGN = """\
-The file also holds the sections of the libraries that Instar stands on: logging in ``[DEFAULT]`` (oslo.log),
-``[oslo_messaging_notifications]`` (oslo.messaging), ``[oslo_policy]`` (oslo.policy) and ``[keystone_authtoken]``
-(keystonemiddleware). Their own documentation lists them; the guides show what Instar needs of them.
+The file also holds the sections of the libraries that Instar stands on: logging in ``[DEFAULT]``
+(oslo.log), ``[oslo_messaging_notifications]`` (oslo.messaging), ``[oslo_policy]`` (oslo.policy) and
+``[keystone_authtoken]`` (keystonemiddleware). Their own documentation lists them; the guides show what
+Instar needs of them.
 """
 
 
@@ -26,7 +27,9 @@ def make() -> str:
         "\n".join([rst.heading(f"[{name or 'DEFAULT'}]", "-"), *map(_option, options)])
         for name, options in settings.list_opts()
     ]
-    return "\n".join([rst.heading("Settings"), _HEAD, *sections, rst.heading("Other sections", "-"), _FOREIGN])
+    return "\n".join(
+        [rst.heading("Settings"), _HEAD, *sections, rst.heading("Other sections", "-"), _FOREIGN]
+    )
 
 
 def _option(option: Any) -> str:

@@ -12,13 +12,13 @@ from instar.control.operations.stories import STORIES
 from instar.wire import states
 
 _HEAD = """\
-An instance's ``status`` follows from its open operation; nobody sets it by hand. What its database is doing is
-another word, ``operating_status``.
+An instance's ``status`` follows from its open operation; nobody sets it by hand. What its database is doing
+is another word, ``operating_status``.
 """
 _STEPS = """\
-The cursor of an operation goes through these steps from top to bottom. *Patience* is how long a step may wait,
-or be tried again, with nothing measurable moving. A failure that leads back to "as it was" leaves the instance
-on the version and the status that it had.
+The cursor of an operation goes through these steps from top to bottom. *Patience* is how long a step may
+wait, or be tried again, with nothing measurable moving. A failure that leads back to "as it was" leaves the
+instance on the version and the status that it had.
 """
 
 

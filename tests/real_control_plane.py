@@ -87,6 +87,11 @@ class ControlPlane:
         until(is_ready, TIMEOUT)
         return started
 
+    def ensure_running(self) -> None:
+        """Start `serve` unless it runs."""
+        if not self.running:
+            self.start()
+
     def kill(self, program: psutil.Popen) -> None:
         """End a program with no chance to tidy up."""
         program.kill()

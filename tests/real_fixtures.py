@@ -21,6 +21,7 @@ def installation(images: Images) -> Iterator[ControlPlane]:
     plane.start()
     try:
         yield plane
+        plane.ensure_running()
         plane.delete_everything()
         assert plane.leftovers() == []
     finally:
@@ -35,8 +36,7 @@ def installation(images: Images) -> Iterator[ControlPlane]:
 @pytest.fixture
 def plane(installation: ControlPlane, images: Images) -> ControlPlane:
     """The control plane, running, its versions as they were registered."""
-    if not installation.running:
-        installation.start()
+    installation.ensure_running()
     installation.use_image("17.10", images.postgresql_17.digest)
     return installation
 
@@ -46,8 +46,7 @@ def instance(plane: ControlPlane) -> Iterator[RealInstance]:
     """An instance on 17.10; its delete goes on while the next test runs."""
     made = RealInstance.create(plane)
     yield made
-    if not plane.running:
-        plane.start()
+    plane.ensure_running()
     with suppress(Busy, NotFound):
         plane.client.instances.delete(made.id)
 
@@ -55,6 +54,8 @@ def instance(plane: ControlPlane) -> Iterator[RealInstance]:
 @pytest.fixture(scope="module")
 def lasting_instance(installation: ControlPlane) -> Iterator[RealInstance]:
     """An instance on 17.10 that the tests of a module share; each leaves it serving, on 17.10."""
+    installation.ensure_running()
     made = RealInstance.create(installation)
     yield made
+    installation.ensure_running()
     installation.client.instances.delete(made.id)

@@ -3,7 +3,7 @@
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, LiteralString
@@ -144,6 +144,13 @@ class RealInstance:
     def postmasters(self) -> list[psutil.Process]:
         """List its database servers."""
         return self.processes(r"bin/postgres -D")
+
+    def cut_power(self) -> None:
+        """Kill everything of it at once, the machine included."""
+        while left := self.processes():
+            for process in left:
+                with suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def is_one_of_each(self) -> bool:
         """Tell whether exactly one machine, one agent and one database server are at work."""

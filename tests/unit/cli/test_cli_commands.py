@@ -1,13 +1,11 @@
-"""Every command has its file, its entry point, its example and its place in the reference."""
+"""Every command has its file, its entry point and its example."""
 
 import importlib
-import importlib.util
 import shlex
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -27,15 +25,6 @@ OURS = sorted(name for name, target in DECLARED.items() if target.startswith("in
 def _command(name: str) -> Any:
     module, _, attribute = DECLARED[name].partition(":")
     return getattr(importlib.import_module(module), attribute)(InstarApp(), None)
-
-
-def _generator() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("generate_cli", ROOT / "docs/generate_cli.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def test_every_file_is_a_command_and_every_command_has_its_file() -> None:
@@ -58,15 +47,10 @@ def test_the_example_in_the_help_is_understood(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(DECLARED))
-def test_every_command_has_an_example_and_is_in_the_reference(name: str) -> None:
+def test_every_command_has_an_example(name: str) -> None:
     spoken = f"instar {name.replace('_', ' ')}"
     text = _command(name).get_parser(spoken).format_help()
     assert spoken in text.lower().partition("example")[2]
-    assert f"\n## {spoken}\n" in (ROOT / "docs/reference/cli.md").read_text()
-
-
-def test_the_reference_is_as_generated() -> None:
-    assert (ROOT / "docs/reference/cli.md").read_text() == _generator().make()
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
