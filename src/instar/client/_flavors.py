@@ -14,6 +14,12 @@ class Flavors:
         """List all flavors."""
         return self._http.get("/flavors", FlavorsAnswer).flavors
 
+    def resolve(self, flavor: str | Flavor) -> str:
+        """Give a flavor's id from its id or name; what is neither is given back, for the control plane to judge."""
+        if not isinstance(flavor, str):
+            return flavor.str_id
+        return next((known.str_id for known in self.list() if flavor == known.name), flavor)
+
     def get(self, flavor: str) -> Flavor:
         """Read a flavor by its id. Raises NotFound."""
         return self._http.get(f"/flavors/{segment(flavor)}", FlavorAnswer).flavor

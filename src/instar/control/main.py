@@ -15,10 +15,11 @@ from cheroot.wsgi import Server
 from cliff.command import Command
 from oslo_config import cfg
 from oslo_log import log as oslo_log
+from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control import settings, wiring
 from instar.control.store import schema
-from instar.wire.errors import InstarError
+from instar.wire.errors import InstarError, Unavailable
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -188,7 +189,17 @@ def _add_api_options(parser: ArgumentParser) -> None:
 
 def _open(conf: cfg.ConfigOpts) -> wiring.House:
     oslo_log.setup(conf, "instar")
-    return wiring.build(conf)
+    house = wiring.build(conf)
+    try:
+        house.store.ping()
+    except SQLAlchemyError as error:
+        raise Unavailable(
+            f"The record store {house.store.url.render_as_string(hide_password=True)} does not answer",
+            seen=str(error).splitlines()[0],
+            remedy="Start it, or correct option url in section [store].",
+            retryable=True,
+        ) from None
+    return house
 
 
 def _welcome_images(house: wiring.House) -> None:

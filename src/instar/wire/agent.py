@@ -46,6 +46,9 @@ class Manifest(BaseModel):
     agent_api: str = API_VERSION
     glibc: str = ""
     icu: str = ""
+    extensions: dict[str, str] = Field(
+        default={}, description="extensions on offer at the engine's version -> default version; empty if unknown"
+    )
     built_at: str = ""
     built_from: dict[str, str] = Field(default={}, description="source name -> exact version or digest")
 
@@ -130,6 +133,9 @@ class UpgradeParams(BaseModel):
 
     target_engine_version: str
     target_image_digest: str
+    source_image_digest: str = Field(
+        default="", description="the image this is meant for: an agent of another one refuses; empty means any"
+    )
     target_glibc: str = ""
     target_icu: str = ""
     method: str = Field(

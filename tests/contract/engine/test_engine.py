@@ -188,7 +188,7 @@ def test_a_deadline_passes_only_when_nothing_moves(shop: Shop) -> None:
 
     toy = story(
         Step("moving", moving, patience=0.5),
-        Step("stuck", lambda ctx: Wait(0.11, "the cat sleeps", moved="still"), patience=0.3),
+        Step("stuck", lambda ctx: Wait(0.11, "the cat sleeps", moved=1.0), patience=0.3),
     )
     operation_id = shop.submit(toy)
     shop.worker(toy)

@@ -20,11 +20,11 @@ class Done:
 
 @dataclass(frozen=True)
 class Wait:
-    """Run the step again in `seconds`; the deadline extends when `moved` differs from the last time."""
+    """Run the step again in `seconds`; the deadline extends when `moved` is more than it ever was in the step."""
 
     seconds: float
     reason: str
-    moved: Any = None
+    moved: float | None = None
     percent: float | None = None
 
 

@@ -21,7 +21,7 @@ def enter(session: Session, now: float, operation: Operation, step: Step[Any]) -
     operation.started = operation.started or now
     operation.step_started = now
     operation.deadline = now + step.patience
-    operation.moved, operation.reason, operation.percent, operation.attempts = "", "", None, 0
+    operation.moved, operation.reason, operation.percent, operation.attempts = None, "", None, 0
     last = select(func.max(StepRecord.number)).where(StepRecord.operation_id == operation.id)
     session.add(
         StepRecord(
@@ -87,8 +87,8 @@ def fail(
 def _wait(
     session: Session, now: float, story: Story[Any], operation: Operation, step: Step[Any], wait: Wait
 ) -> None:
-    if wait.moved is not None and str(wait.moved) != operation.moved:
-        operation.moved, operation.deadline = str(wait.moved), now + step.patience
+    if wait.moved is not None and (operation.moved is None or wait.moved > operation.moved):
+        operation.moved, operation.deadline = wait.moved, now + step.patience
     if operation.deadline is not None and now > operation.deadline:
         fail(session, now, story, operation, step, _too_late(step, wait))
         return

@@ -30,10 +30,9 @@ Notify = Callable[[str, dict[str, Any]], None]
 def notifier(conf: cfg.ConfigOpts, publisher: str) -> Notify:
     """Make a notifier as section [oslo_messaging_notifications] says; driver `log` when it names none."""
     transport = oslo_messaging.get_notification_transport(conf)  # registers the section
-    drivers = conf.oslo_messaging_notifications.driver or ["log"]
-    sender = oslo_messaging.Notifier(
-        transport, publisher_id=publisher, driver=drivers[0], topics=conf.oslo_messaging_notifications.topics
-    )
+    section = conf.oslo_messaging_notifications
+    driver = None if section.driver else "log"  # None takes the drivers that the section names
+    sender = oslo_messaging.Notifier(transport, publisher_id=publisher, driver=driver, topics=section.topics)
     return lambda event_type, payload: sender.info({}, event_type, payload)
 
 

@@ -42,7 +42,7 @@ def _outcome(hook: str, view: JobView, waited: float) -> Outcome:
             reason = view.progress.message or f"the guest runs {hook}"
             pause = LOOK_AGAIN if waited < 10 else 1.0
             return Wait(
-                pause, reason, moved=f"{view.id}:{view.progress.moved}", percent=view.progress.percent
+                pause, reason, moved=view.progress.moved, percent=view.progress.percent
             )
 
 

@@ -216,14 +216,16 @@ def verify(ctx: Context) -> Outcome:
     manifest = Manifest.model_validate(prepared["manifest"])
     seen, findings = guest_steps.verify_machine(ctx, manifest, ctx.inputs["image"])
     before = ReadBack.model_validate(prepared["before"])
-    findings += _lost(before, ReadBack.model_validate(seen["read_back"]))
-    error = guest_steps.verdict(findings, "What runs is not what the upgrade promised")
-    return Fail(error) if error else Done(seen)
+    after = ReadBack.model_validate(seen["read_back"])
+    findings += _lost(before, after) + _changed(before, after, resumed=ctx.work.resumes > 0)
+    blocking = [finding for finding in findings if finding.severity == Severity.BLOCK]
+    error = guest_steps.verdict(blocking, "What runs is not what the upgrade promised")
+    return Fail(error) if error else Done({**seen, "findings": [finding.model_dump() for finding in findings]})
 
 
 def _lost(before: ReadBack, after: ReadBack) -> list[Finding]:
-    """Find databases, users and settings that were there before and are not, or not the same, now."""
-    findings = [
+    """Find databases and users that were there before and are missing now."""
+    return [
         Finding(check=what, seen=f"{what} {name!r} is missing after the upgrade")
         for what, old, new in (
             ("database", before.databases, after.databases),
@@ -232,9 +234,15 @@ def _lost(before: ReadBack, after: ReadBack) -> list[Finding]:
         for name in old
         if name not in new
     ]
+
+
+def _changed(before: ReadBack, after: ReadBack, *, resumed: bool) -> list[Finding]:
+    """Find settings that are not as before; after a resume they are told only: mending may have meant that."""
     kept = {f"setting {name}": after.settings.get(name) for name in before.settings}
     wanted = {f"setting {name}": value for name, value in before.settings.items()}
-    return findings + guest_steps.differences(wanted, kept)
+    severity = Severity.WARN if resumed else Severity.BLOCK
+    found = guest_steps.differences(wanted, kept)
+    return [finding.model_copy(update={"severity": severity}) for finding in found]
 
 
 def tidy(ctx: Context) -> Outcome:

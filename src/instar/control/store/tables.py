@@ -136,7 +136,7 @@ class Operation(Base):
     due_at: Mapped[float | None]
     step_started: Mapped[float | None]
     deadline: Mapped[float | None]
-    moved: Mapped[str] = mapped_column(Text, default="")
+    moved: Mapped[float | None]
     attempts: Mapped[int] = mapped_column(Integer, default=0)
     resumes: Mapped[int] = mapped_column(Integer, default=0)
     reason: Mapped[str] = mapped_column(Text, default="")

@@ -99,7 +99,7 @@ def _pg_upgrade(layout: Layout, old: Cluster, building: Cluster, method: str) ->
         raise GuestError(
             "pg_upgrade failed; the old data directory is as it was",
             seen="\n".join([error.body.seen, *_explanations(building.data)]),
-            remedy="Remove the cause in the old version and upgrade again.",
+            remedy="Remove the cause in the old data files and resume the operation.",
         ) from None
 
 

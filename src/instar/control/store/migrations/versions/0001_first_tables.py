@@ -122,7 +122,7 @@ def upgrade() -> None:
         sa.Column("due_at", sa.Double(), nullable=True),
         sa.Column("step_started", sa.Double(), nullable=True),
         sa.Column("deadline", sa.Double(), nullable=True),
-        sa.Column("moved", sa.Text(), nullable=False),
+        sa.Column("moved", sa.Double(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("resumes", sa.Integer(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
