@@ -105,7 +105,6 @@ def single_user(instance: RealInstance, statement: str) -> None:
     )
 
 
-@pytest.mark.xfail(reason="verify holds the new version to a setting that had to be taken out")
 def test_when_the_new_version_refuses_a_library_the_operator_takes_it_out_and_resumes(
     plane: ControlPlane, instance: RealInstance
 ) -> None:

@@ -39,7 +39,7 @@ class CreateInstance(StartOne):
         user = self._user(parsed_args) if parsed_args.user else None
         instance = self.client.instances.create(
             parsed_args.name,
-            flavor=parsed_args.flavor,
+            flavor=self.client.flavors.resolve(parsed_args.flavor),
             volume_size=parsed_args.volume_size,
             datastore=parsed_args.datastore,
             version=parsed_args.version,

@@ -21,8 +21,15 @@ instar upgrade demo 18.6 --wait"""
         super().declare(parser)
         parser.add_argument("instance", help="its id or name")
         parser.add_argument("datastore_version", help="id or name of the version to go to")
+        parser.add_argument(
+            "--method",
+            choices=("link", "clone", "copy"),
+            help="how data files cross a major version (default: link)",
+        )
 
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""
-        operation = self.client.instances.upgrade(parsed_args.instance, parsed_args.datastore_version)
+        operation = self.client.instances.upgrade(
+            parsed_args.instance, parsed_args.datastore_version, method=parsed_args.method
+        )
         return self.show(operation, parsed_args)

@@ -58,10 +58,10 @@ class Client:
                 channel, endpoint or f"the catalogue's {service_type} endpoint", "the session's identity"
             )
         self.operations = Operations(http)
+        self.flavors = Flavors(http)
         self.instances = Instances(http, self.operations)
         self.datastores = Datastores(http)
         self.versions = Versions(http, self.datastores)
-        self.flavors = Flavors(http)
         self.databases = Databases(http, self.instances)
         self.users = Users(http, self.instances)
         self.root = Root(http, self.instances)

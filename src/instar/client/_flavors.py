@@ -15,7 +15,7 @@ class Flavors:
         return self._http.get("/flavors", FlavorsAnswer).flavors
 
     def resolve(self, flavor: str | Flavor) -> str:
-        """Give a flavor's id from its id or name; what is neither is given back, for the control plane to judge."""
+        """Give a flavor's id; what is neither an id nor a name is given back, for the door to judge."""
         if not isinstance(flavor, str):
             return flavor.str_id
         return next((known.str_id for known in self.list() if flavor == known.name), flavor)

@@ -14,6 +14,7 @@ from instar.wire.ids import is_id
 from instar.wire.rest import (
     CreateInstanceRequest,
     DatastoreVersion,
+    Flavor,
     Instance,
     InstanceAnswer,
     InstancesAnswer,
@@ -49,7 +50,7 @@ class Instances:
         self,
         name: str,
         *,
-        flavor: str,
+        flavor: str | Flavor,
         volume_size: int,
         datastore: str | None = None,
         version: str | Named | None = None,
@@ -57,18 +58,19 @@ class Instances:
         users: Iterable[Mapping[str, Any]] = (),
         **more: Any,
     ) -> Instance:
-        """Create an instance: `volume_size` in GiB; datastore and version default to the control plane's.
+        """Create an instance of a flavor (its id, or an object): `volume_size` in GiB.
 
-            >>> client.instances.create("demo", flavor="small", volume_size=1, version="17.10")
+            >>> client.instances.create("demo", flavor="1", volume_size=1, version="17.10")
 
-        A user is a mapping as in the REST request: `name`, `password`, `databases` as `[{"name": ...}]`;
+        Datastore and version default to the control plane's. A user is a mapping as in the REST request:
+        `name`, `password`, `databases` as `[{"name": ...}]`;
         `more` are further keys of that request. The answer's `operation` has the id of the operation that
         builds it. Raises BadRequest naming the field.
         """
         wanted = {"type": datastore, "version": _reference(version)}
         fields: dict[str, Any] = {
             "name": name,
-            "flavorRef": flavor,
+            "flavorRef": flavor if isinstance(flavor, str) else flavor.str_id,
             "volume": {"size": volume_size},
             "datastore": {key: value for key, value in wanted.items() if value},
             "databases": [{"name": database} for database in databases],
@@ -87,16 +89,22 @@ class Instances:
         """Give an instance another name."""
         self._update(self.path(instance), name=name)
 
-    def upgrade(self, instance: str | Named, datastore_version: str | Named) -> Operation | None:
+    def upgrade(
+        self, instance: str | Named, datastore_version: str | Named, *, method: str | None = None
+    ) -> Operation | None:
         """Move an instance onto the image of a datastore version; each may be an id, a name or an object.
 
             >>> operation = client.instances.upgrade("demo", "18.6")
 
+        `method` says how data files cross a major version: link (the default), clone or copy.
         Raises NotFound for an unknown version, BadRequest with the versions that can be reached for a
         forbidden one, Busy naming the operation in the way.
         """
         path = self.path(instance)
-        return self._started(path, self._update(path, datastore_version=_reference(datastore_version)))
+        fields = {"datastore_version": _reference(datastore_version)}
+        return self._started(
+            path, self._update(path, **fields, **({"upgrade_method": method} if method else {}))
+        )
 
     def restart(self, instance: str | Named) -> Operation | None:
         """Stop and start the database. Raises Busy."""

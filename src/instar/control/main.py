@@ -18,6 +18,8 @@ from oslo_log import log as oslo_log
 from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control import settings, wiring
+from instar.control.guests.base import Guests
+from instar.control.providers.base import Provider
 from instar.control.store import schema
 from instar.wire.errors import InstarError, Unavailable
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
+RECOVER_EVERY = 10.0
 
 
 class Program(Command):
@@ -99,6 +102,33 @@ class Listener:
         self._thread.join()
 
 
+class Recovery:
+    """Has the provider boot again what should run and does not, every so often."""
+
+    def __init__(self, provider: Provider) -> None:
+        self._provider = provider
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._provider.recover()
+            except InstarError as error:
+                LOG.error("recovery failed error=%s", error)
+            if self._stop.wait(RECOVER_EVERY):
+                return
+
+
 class Serve(Program):
     """Run the whole control plane in one process: API, worker, presence, notifications.
 
@@ -120,10 +150,7 @@ class Serve(Program):
         worker = wiring.make_worker(house, guests)
         listener = Listener(house.conf, lambda stopping: wiring.make_door(house, worker.wake, stopping))
         _welcome_images(house)
-        house.provider.recover()
-        self.until_told_to_stop(
-            [listener, worker, wiring.make_presence(house, guests), wiring.make_delivery(house)]
-        )
+        self.until_told_to_stop([listener, worker, *_attendants(house, guests)])
 
 
 class Api(Program):
@@ -159,13 +186,7 @@ class RunWorker(Program):
         schema.require_current(house.store)
         guests = wiring.make_guests(house)
         _welcome_images(house)
-        house.provider.recover()
-        parts = [
-            wiring.make_worker(house, guests),
-            wiring.make_presence(house, guests),
-            wiring.make_delivery(house),
-        ]
-        self.until_told_to_stop(parts)
+        self.until_told_to_stop([wiring.make_worker(house, guests), *_attendants(house, guests)])
 
 
 class UpgradeStore(Program):
@@ -180,6 +201,11 @@ class UpgradeStore(Program):
         before = schema.current(house.store)
         schema.upgrade(house.store)
         self.app.stdout.write(f"Schema: {before or 'none'} -> {schema.current(house.store)}\n")
+
+
+def _attendants(house: wiring.House, guests: Guests) -> list[Any]:
+    """Make what goes on beside a worker."""
+    return [Recovery(house.provider), wiring.make_presence(house, guests), wiring.make_delivery(house)]
 
 
 def _add_api_options(parser: ArgumentParser) -> None:

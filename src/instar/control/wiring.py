@@ -1,11 +1,12 @@
 """Puts the control plane together: the only file that names concrete providers, guests and notifiers."""
 
 import json
-import os
+import logging
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
@@ -28,9 +29,12 @@ from instar.control.operations.context import Context
 from instar.control.operations.desk import Desk
 from instar.control.operations.stories import STORIES
 from instar.control.providers.base import Provider
+from instar.control.store.private import write_private
 from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
 from instar.wire.errors import BadRequest
+
+LOG = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -115,6 +119,7 @@ def make_desk(house: House, wake: Callable[[], None]) -> Desk:
         abilities=house.provider.abilities,
         wake=wake,
         answer_timeout=house.conf.api.answer_timeout,
+        streams=BoundedSemaphore(max(house.conf.api.threads // 2, 1)),
     )
 
 
@@ -148,10 +153,7 @@ def _write_client_file(conf: cfg.ConfigOpts, token: str) -> None:
         "project": conf.api.project,
         "token": token,
     }
-    partial = path.with_suffix(".new")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(access, file, indent=2)
-    partial.rename(path)
+    write_private(path, json.dumps(access, indent=2), replace=True)
 
 
 def register_images(house: House) -> list[str]:
@@ -162,6 +164,6 @@ def register_images(house: House) -> list[str]:
             with house.store.begin() as session:
                 version = register.register_image(session, image.ref, image.manifest)
                 names += [f"{version.datastore.name} {version.name}"] if version else []
-        except BadRequest:  # another program was faster
-            continue
+        except BadRequest as error:  # another program was faster, or the manifest is no good
+            LOG.warning("image not registered image=%s reason=%s", image.ref, error)
     return names

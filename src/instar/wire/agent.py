@@ -47,7 +47,8 @@ class Manifest(BaseModel):
     glibc: str = ""
     icu: str = ""
     extensions: dict[str, str] = Field(
-        default={}, description="extensions on offer at the engine's version -> default version; empty if unknown"
+        default={},
+        description="extensions on offer -> default version; empty if unknown",
     )
     built_at: str = ""
     built_from: dict[str, str] = Field(default={}, description="source name -> exact version or digest")
@@ -134,7 +135,8 @@ class UpgradeParams(BaseModel):
     target_engine_version: str
     target_image_digest: str
     source_image_digest: str = Field(
-        default="", description="the image this is meant for: an agent of another one refuses; empty means any"
+        default="",
+        description="an agent of another image than this refuses; empty means any",
     )
     target_glibc: str = ""
     target_icu: str = ""

@@ -128,6 +128,9 @@ class UpdateInstance(Request):
     replica_of: Any = None
     slave_of: Any = None
     datastore_version: Name | None = None
+    upgrade_method: Literal["link", "clone", "copy"] | None = Field(
+        default=None, description="ours: how data files cross a major version; with datastore_version only"
+    )
     access: Access | None = None
 
 

@@ -96,7 +96,7 @@ def test_another_worker_takes_over_from_one_that_was_killed(shop: Shop, victim: 
     toy = story(*(Step(name, run) for name in ("one", "two", "three")))
     operation_id = shop.submit(toy)
     dying = Leases(shop.store, "dying", 0.2, 4)
-    claim = dying.claim(dying.due(1)[0], capped=True)
+    claim = dying.claim(dying.due(1, ["toy"])[0], capped=True)
     assert claim
     with pytest.raises(Killed):
         Runner(dying, {"toy": toy}, lambda work: work).run(claim)
@@ -110,7 +110,7 @@ def test_a_worker_that_lost_its_lease_writes_nothing(shop: Shop) -> None:
     toy = story(Step("one", lambda ctx: Done({"by": "the other"})))
     operation_id = shop.submit(toy)
     frozen = Leases(shop.store, "frozen", 0.1, 4)
-    claim = frozen.claim(frozen.due(1)[0], capped=True)
+    claim = frozen.claim(frozen.due(1, ["toy"])[0], capped=True)
     assert claim
     assert frozen.still_mine(claim)
     shop.worker(toy)
@@ -353,13 +353,13 @@ def test_ended_operations_are_forgotten_after_their_time(shop: Shop) -> None:
 def test_leases_keep_their_fractions(shop: Shop) -> None:
     shop.submit(story(Step("one", lambda ctx: Done())))
     leases = Leases(shop.store, "me", 5.125, 4)
-    claim = leases.claim(leases.due(1)[0], capped=True)
+    claim = leases.claim(leases.due(1, ["toy"])[0], capped=True)
     assert claim
     with shop.store.begin() as session:
         operation = session.get_one(Operation, claim.operation_id)
         assert operation.lease_until
         assert 4.0 < operation.lease_until - shop.store.now(session) <= 5.125
-    assert leases.due(1) == []
+    assert leases.due(1, ["toy"]) == []
 
 
 def test_a_question_is_answered_while_the_cap_is_reached(shop: Shop) -> None:
@@ -375,3 +375,41 @@ def test_a_question_is_answered_while_the_cap_is_reached(shop: Shop) -> None:
     assert shop.events(asked.id) == []
     over.set()
     assert {shop.end_of(each).state for each in operations} == {"SUCCEEDED"}
+
+
+def test_what_cannot_be_written_becomes_a_failure(shop: Shop) -> None:
+    toy = story(Step("one", lambda ctx: Done({"when": object()})))
+    operation_id = shop.submit(toy)
+    shop.worker(toy)
+    ended = shop.end_of(operation_id)
+    assert ended.error
+    assert (ended.state, ended.error["code"]) == ("FAILED", "story")
+    assert ended.instance.status == InstanceStatus.ERROR
+
+
+def test_work_that_begins_anew_again_and_again_has_not_moved(shop: Shop) -> None:
+    looks: Counter[str] = Counter()
+
+    def sisyphus(ctx: Work) -> Wait:
+        looks["one"] += 1
+        if looks["one"] % 2:
+            raise InstarError("The stone rolled down", retryable=True)
+        return Wait(0.11, "uphill", moved=float(looks["one"] % 4))
+
+    toy = story(Step("one", sisyphus, patience=1.0))
+    operation_id = shop.submit(toy)
+    shop.worker(toy)
+    ended = shop.end_of(operation_id)
+    assert ended.error
+    assert ended.error["code"] == "deadline_passed"
+
+
+def test_a_kind_of_another_release_is_left_alone(shop: Shop) -> None:
+    known = story(Step("one", lambda ctx: Done()))
+    foreign = Story("foreign", (Step("one", lambda ctx: Done()),), status=InstanceStatus.UPGRADE)
+    left = shop.submit(foreign)
+    shop.worker(known)
+    shop.end_of(shop.submit(known))
+    assert (shop.operation(left).state, shop.operation(left).fence) == (OperationState.OPEN, 0)
+    shop.worker(known, foreign)
+    assert shop.end_of(left).state == OperationState.SUCCEEDED

@@ -1,6 +1,6 @@
 """The progress of an operation as a stream of server-sent events."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from instar.control.api import operations
 from instar.control.api.call import Call
 from instar.control.events import stream
-from instar.wire.errors import BadRequest
+from instar.control.operations.desk import Desk
+from instar.wire.errors import BadRequest, Unavailable
 from instar.wire.events import EventView
 
 EventNumber = Annotated[int, Field(ge=0, lt=2**63)]
@@ -22,7 +23,7 @@ class Position(BaseModel):
     after: EventNumber = 0
 
 
-def follow(call: Call) -> Iterator[bytes]:
+def follow(call: Call) -> Iterable[bytes]:
     """Stream an operation's events from the beginning, or behind `after` or the header Last-Event-ID.
 
     The stream ends with the operation; until then comments are sent as heartbeats.
@@ -30,8 +31,28 @@ def follow(call: Call) -> Iterator[bytes]:
     with call.desk.store.read() as session:
         operation_id = operations.find(session, call).id
     after = _after(call)
-    events = stream.follow(call.desk.store, call.caller.project, operation_id, after, call.stopping)
-    return (_frame(event) for event in events)
+    if not call.desk.streams.acquire(blocking=False):
+        remedy = "Ask for the operation itself, or try again."
+        raise Unavailable("Too many event streams are open", remedy=remedy, retryable=True)
+    store, project = call.desk.store, call.caller.project
+    return _Frames(call.desk, stream.follow(store, project, operation_id, after, call.stopping))
+
+
+class _Frames:
+    """The body of the answer; the server closes it, also when the caller went away."""
+
+    def __init__(self, desk: Desk, events: Iterator[EventView | None]) -> None:
+        self._events = events
+        self._desk: Desk | None = desk
+
+    def __iter__(self) -> Iterator[bytes]:
+        return map(_frame, self._events)
+
+    def close(self) -> None:
+        """Give the place to another stream; repeatable."""
+        desk, self._desk = self._desk, None
+        if desk is not None:
+            desk.streams.release()
 
 
 def _after(call: Call) -> int:

@@ -72,8 +72,9 @@ def update(call: Call, body: rest.UpdateInstanceRequest) -> None:
     change = body.instance
     _check_change(change)
     if change.datastore_version is not None:
+        instance_id, method = call.path["instance_id"], change.upgrade_method or "link"
         wanted = change.datastore_version
-        call.accepted(upgrade.request(call.desk, call.caller, call.path["instance_id"], wanted))
+        call.accepted(upgrade.request(call.desk, call.caller, instance_id, wanted, method=method))
     if change.name is not None:
         rename.request(call.desk, call.caller, call.path["instance_id"], change.name)
 
@@ -151,7 +152,7 @@ def _refuse_unbuilt(wanted: rest.CreateInstance) -> None:
 
 def _check_change(change: rest.UpdateInstance) -> None:
     """One attribute beside the name; an empty change means to detach the configuration."""
-    sent = sorted(change.model_fields_set - {"name"})
+    sent = sorted(change.model_fields_set - {"name", "upgrade_method"})
     if len(sent) > 1:
         raise BadRequest("Only one attribute (except 'name') is allowed to update", seen=", ".join(sent))
     if not change.model_fields_set:
@@ -159,5 +160,7 @@ def _check_change(change: rest.UpdateInstance) -> None:
     for field in ("name", "datastore_version"):
         if field in change.model_fields_set and getattr(change, field) is None:
             raise BadRequest(f"Validation error: instance.{field}: must not be null")
+    if change.upgrade_method and not change.datastore_version:
+        raise BadRequest("Validation error: instance.upgrade_method: goes with datastore_version only")
     if sent and sent != ["datastore_version"]:
         raise NotSupported(f"instance.{sent[0]}: is not supported")

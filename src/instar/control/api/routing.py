@@ -1,6 +1,6 @@
 """A route as data, and what every request goes through on its way to a handler and back."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from types import SimpleNamespace
@@ -42,7 +42,7 @@ class Route:
 
     method: str
     path: str
-    handler: Callable[..., BaseModel | dict[str, Any] | Iterator[bytes] | None]
+    handler: Callable[..., BaseModel | dict[str, Any] | Iterable[bytes] | None]
     policy: str | None = None
     status: int = 200
     request: type[BaseModel] | None = None
@@ -117,7 +117,7 @@ def _check_project(identity: Identity, project: str) -> None:
 
 
 def _write(
-    resp: falcon.Response, route: Route, answer: BaseModel | dict[str, Any] | Iterator[bytes] | None
+    resp: falcon.Response, route: Route, answer: BaseModel | dict[str, Any] | Iterable[bytes] | None
 ) -> None:
     if route.status == 204:  # neither a body nor a type
         return

@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import os
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from instar.control.store.private import write_private
 from instar.wire.errors import InstarError
 
 if TYPE_CHECKING:
@@ -71,9 +71,6 @@ def read(path: Path) -> dict[str, Holder]:
 
 def ensure(path: Path, holder: Holder) -> dict[str, Holder]:
     """Read the token file, making one (mode 0600) with a fresh token for `holder` when there is none."""
-    try:
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({secrets.token_urlsafe(32): holder.model_dump()}, file, indent=2)
-    except FileExistsError:
-        pass
+    if not path.exists():
+        write_private(path, json.dumps({secrets.token_urlsafe(32): holder.model_dump()}, indent=2))
     return read(path)

@@ -46,24 +46,25 @@ class Leases:
         self.seconds = seconds
         self.cap = cap
 
-    def due(self, limit: int, kinds: Collection[str] = (), *, others: bool = True) -> list[Candidate]:
+    def due(self, limit: int, kinds: Collection[str]) -> list[Candidate]:
         """List operations that are due and that nobody holds, the longest due first.
 
-        Those that have a permit go first: the others may have to wait for them. Only those of `kinds`, or with
-        `others` all but those.
+        Those that have a permit go first: the others may have to wait for them. Only operations of `kinds`: a
+        worker leaves alone what its release does not know.
         """
-        wanted = Operation.kind.not_in(kinds) if others else Operation.kind.in_(kinds)
+        wanted = Operation.kind.in_(kinds)
         query = select(Operation.id, Operation.kind, Operation.fence).where(self._free(), wanted)
         with self.store.read() as session:
             order = (Operation.permit.is_(None), Operation.due_at)
             rows = session.execute(query.order_by(*order).limit(limit))
             return [Candidate(row.id, row.kind, row.fence) for row in rows]
 
-    def next_due(self) -> float | None:
+    def next_due(self, kinds: Collection[str]) -> float | None:
         """Seconds until something may be claimed, None when nothing is open."""
         with self.store.read() as session:
             wait = select(Operation.due_at - self.store.clock).where(
                 Operation.state == OperationState.OPEN,
+                Operation.kind.in_(kinds),
                 or_(Operation.lease_until.is_(None), Operation.lease_until < self.store.clock),
             )
             return session.execute(wait.order_by(Operation.due_at).limit(1)).scalar()

@@ -20,7 +20,7 @@ class Done:
 
 @dataclass(frozen=True)
 class Wait:
-    """Run the step again in `seconds`; the deadline extends when `moved` is more than it ever was in the step."""
+    """Run the step again in `seconds`; the deadline extends when `moved` is more than ever in this step."""
 
     seconds: float
     reason: str

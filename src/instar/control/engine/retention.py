@@ -1,5 +1,7 @@
 """Forgets ended operations after a settable time, and quiet ones soon after their end."""
 
+from collections.abc import Collection
+
 from sqlalchemy import and_, delete, or_, select
 
 from instar.control.store.session import Store
@@ -9,7 +11,7 @@ QUIET_KINDS_KEEP = 120.0
 BATCH = 500
 
 
-def forget(store: Store, keep: float, quiet_kinds: tuple[str, ...] = ()) -> int:
+def forget(store: Store, keep: float, quiet_kinds: Collection[str] = ()) -> int:
     """Delete operations that ended more than `keep` seconds ago, with their steps and events; gives how many.
 
     The newest operation of an instance in ERROR stays: an operator may still resume it.

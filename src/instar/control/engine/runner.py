@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy.exc import OperationalError
+
 from instar.control.engine import record
 from instar.control.engine.lease import Claim, LeaseLost, Leases
 from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, StoryError, Wait
 from instar.control.store.tables import Instance, Operation
 from instar.wire.errors import InstarError
-from instar.wire.states import InstanceStatus, OperationState
+from instar.wire.states import OperationState
 
 LOG = logging.getLogger(__name__)
 BRIEF = 0.1
@@ -64,12 +66,10 @@ class Runner:
     def _one_step(self, claim: Claim) -> bool:
         """Run the step under the cursor and record its outcome; tells whether there is more to do now."""
         with self.leases.holding(claim) as (session, operation):
-            story, step = self._find(operation)
-            if story is None or step is None:
-                unknown = self._unknown(operation)
-                record.fail(
-                    session, self._now(session), story or _no_story(operation), operation, None, unknown
-                )
+            story = self.stories[operation.kind]
+            step = story.find(operation.cursor)
+            if step is None:
+                record.fail(session, self._now(session), story, operation, None, _unknown(operation))
                 return False
             if operation.step_started is None:
                 record.enter(session, self._now(session), operation, step)
@@ -78,8 +78,11 @@ class Runner:
         outcome, failed_try = self._attempt(step, work, attempts)
         try:
             going_on = self._record(claim, story, step, outcome, attempts + 1 if failed_try else None)
-        except StoryError as error:
-            outcome = Fail(error)
+        except (LeaseLost, OperationalError):
+            raise
+        except Exception as error:
+            LOG.exception("outcome can't be written operation=%s step=%s", work.operation_id, step.name)
+            outcome = Fail(error if isinstance(error, StoryError) else _unwritable(step, error))
             going_on = self._record(claim, story, step, outcome, None)
         self._log(work, outcome)
         return going_on
@@ -114,7 +117,7 @@ class Runner:
         except InstarError as error:
             if not error.body.retryable:
                 return Fail(error), False
-            return Wait(min(0.2 * 2**attempts, BACKOFF_LIMIT), error.body.sentence()), True
+            return Wait(min(0.2 * 2 ** min(attempts, 10), BACKOFF_LIMIT), error.body.sentence()), True
         except Exception as error:
             LOG.exception("step raised operation=%s step=%s", work.operation_id, step.name)
             return Fail(_unexpected(step, error)), False
@@ -139,17 +142,6 @@ class Runner:
             still_mine=lambda: self.leases.still_mine(claim),
         )
 
-    def _find(self, operation: Operation) -> tuple[Story[Any] | None, Step[Any] | None]:
-        story = self.stories.get(operation.kind)
-        return story, story.find(operation.cursor) if story else None
-
-    def _unknown(self, operation: Operation) -> StoryError:
-        return StoryError(
-            f"This release knows no step {operation.cursor} of operation kind {operation.kind}",
-            seen=f"operation {operation.id} was begun by another release",
-            remedy="Run a release that knows the step, and resume the operation.",
-        )
-
     def _now(self, session: Any) -> float:
         return self.leases.store.now(session)
 
@@ -167,9 +159,20 @@ class Runner:
         )
 
 
-def _no_story(operation: Operation) -> Story[Any]:
-    """Stand in for a story that this release does not know, so that its operation can end."""
-    return Story(kind=operation.kind, steps=(), status=InstanceStatus.ERROR)
+def _unknown(operation: Operation) -> StoryError:
+    return StoryError(
+        f"This release knows no step {operation.cursor} of operation kind {operation.kind}",
+        seen=f"operation {operation.id} was begun by another release",
+        remedy="Run a release that knows the step, and resume the operation.",
+    )
+
+
+def _unwritable(step: Step[Any], error: Exception) -> StoryError:
+    return StoryError(
+        f"What step {step.name} gave back can't be written into the record",
+        seen=f"{type(error).__name__}: {error}"[:500],
+        remedy="The worker's log has the traceback; resume the operation when the cause is mended.",
+    )
 
 
 def _unexpected(step: Step[Any], error: Exception) -> InstarError:

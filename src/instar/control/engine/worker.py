@@ -48,7 +48,8 @@ class Worker:
         self.leases = Leases(store, owner, settings.lease, settings.cap)
         self.runner = Runner(self.leases, stories, make_context)
         self.settings = settings
-        self._quiet = tuple(kind for kind, story in stories.items() if story.quiet)
+        self._quiet = [kind for kind, story in stories.items() if story.quiet]
+        self._capped = [kind for kind, story in stories.items() if not story.quiet]
         self._held: dict[str, Claim] = {}
         self._wake = threading.Event()
         self._stop = threading.Event()
@@ -85,9 +86,9 @@ class Worker:
 
         Quiet operations go first: someone waits for their answer, and the cap does not hold them.
         """
-        self._claim(pool, self.leases.due(self._free(), self._quiet, others=False), capped=False)
-        left = self._claim(pool, self.leases.due(self._free(), self._quiet), capped=True)
-        pause = self.leases.next_due() if self._free() and not left else None
+        self._claim(pool, self.leases.due(self._free(), self._quiet), capped=False)
+        left = self._claim(pool, self.leases.due(self._free(), self._capped), capped=True)
+        pause = self.leases.next_due([*self._quiet, *self._capped]) if self._free() and not left else None
         return self.settings.poll if pause is None else max(pause, 0.005)
 
     def _claim(self, pool: ThreadPoolExecutor, due: list[Candidate], *, capped: bool) -> bool:

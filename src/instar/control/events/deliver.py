@@ -22,6 +22,8 @@ import oslo_messaging  # noqa: E402
 LOG = logging.getLogger(__name__)
 LOOK_EVERY = 0.5
 BATCH = 100
+_PASSING = (SQLAlchemyError, oslo_messaging.MessagingException, OSError, RuntimeError, ValueError)
+"""What a store or a broker's library may raise: the event stays in the store and is tried again."""
 
 Notify = Callable[[str, dict[str, Any]], None]
 """`notify(event_type, payload)`; raises when the event was not taken."""
@@ -70,5 +72,5 @@ class Delivery:
             try:
                 while self.deliver() == BATCH:
                     pass
-            except (SQLAlchemyError, oslo_messaging.MessagingException, OSError) as error:
+            except _PASSING as error:
                 LOG.error("notification not delivered, to be tried again error=%s", error)

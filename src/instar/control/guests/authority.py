@@ -2,7 +2,6 @@
 
 import datetime
 import fcntl
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from instar.control.store.private import write_private
 
 CLIENT_NAME = "instar-control-plane"
 """The one name that guests let in."""
@@ -62,8 +63,8 @@ class Authority:
             x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
         )
         builder = builder.add_extension(_usage(signs=True), critical=True)
-        _write(self._key_file, _key_text(key))
-        _write(self.certificate_file, _text(builder.sign(key, hashes.SHA256())))
+        write_private(self._key_file, _key_text(key), replace=True)
+        write_private(self.certificate_file, _text(builder.sign(key, hashes.SHA256())), replace=True)
 
     def _ensure_client(self) -> None:
         if self.client_certificate.exists() and self.client_key.exists():
@@ -72,8 +73,8 @@ class Authority:
             if left.days > RENEW_DAYS:
                 return
         pair = self._issue(CLIENT_NAME, ExtendedKeyUsageOID.CLIENT_AUTH)
-        _write(self.client_key, pair.key)
-        _write(self.client_certificate, pair.certificate)
+        write_private(self.client_key, pair.key, replace=True)
+        write_private(self.client_certificate, pair.certificate, replace=True)
 
     def _issue(self, name: str, purpose: x509.ObjectIdentifier) -> KeyPair:
         authority = x509.load_pem_x509_certificate(self.certificate_file.read_bytes())
@@ -129,13 +130,3 @@ def _key_text(key: ec.EllipticCurvePrivateKey) -> str:
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     ).decode("ascii")
-
-
-def _write(path: Path, text: str) -> None:
-    """Put a file in place whole, readable by its owner only."""
-    partial = path.with_suffix(path.suffix + ".new")
-    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)

@@ -1,9 +1,10 @@
 """The channel to a guest agent: HTTPS with mutual TLS, the server's name being the instance's id."""
 
-from typing import Any
+import time
+from typing import Any, TypeVar
 
 import requests
-from pydantic import ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 from requests.adapters import HTTPAdapter
 
 from instar.control.guests import enrolment
@@ -13,6 +14,12 @@ from instar.wire.errors import ErrorBody, GuestError, GuestUnreachable, InstarEr
 
 CONNECT_TIMEOUT = 3.0
 ANSWER_TIMEOUT = 20.0
+ANSWER_LIMIT = 4 << 20
+Shape = TypeVar("Shape", bound=BaseModel)
+
+
+class _Anything(RootModel[dict[str, Any]]):
+    """An answer whose shape its hook knows."""
 
 
 class Channels:
@@ -44,25 +51,37 @@ class Channel:
 
     def info(self) -> AgentInfo:
         """Ask who answers."""
-        return AgentInfo.model_validate(self._send("GET", "/"))
+        return self._ask(AgentInfo, "GET", "/")
 
     def status(self) -> DatabaseStatus:
         """Ask how the database is."""
-        return DatabaseStatus.model_validate(self._send("GET", "/status"))
+        return self._ask(DatabaseStatus, "GET", "/status")
 
     def start_job(self, job_id: str, hook: str, params: dict[str, Any]) -> JobView:
         """Start a named job, or find it when it was started before."""
-        return JobView.model_validate(self._send("PUT", f"/jobs/{job_id}", {"hook": hook, "params": params}))
+        return self._ask(JobView, "PUT", f"/jobs/{job_id}", {"hook": hook, "params": params})
 
     def job(self, job_id: str, wait: float = 0.0) -> JobView:
         """Tell of a named job, waiting up to `wait` seconds for its end."""
-        return JobView.model_validate(self._send("GET", f"/jobs/{job_id}?wait={wait:g}"))
+        return self._ask(JobView, "GET", f"/jobs/{job_id}?wait={wait:g}")
 
     def call(self, hook: str, params: dict[str, Any]) -> dict[str, Any]:
         """Run a brief hook and give its answer."""
-        return self._send("POST", f"/calls/{hook}", params)
+        return self._ask(_Anything, "POST", f"/calls/{hook}", params).root
 
-    def _send(self, method: str, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+    def _ask(self, shape: type[Shape], method: str, path: str, body: dict[str, Any] | None = None) -> Shape:
+        status, text = self._send(method, path, body)
+        try:
+            if status < 400:
+                return shape.model_validate_json(text)
+            raise InstarError.from_body(ErrorBody.model_validate_json(text))
+        except ValidationError:
+            raise GuestError(
+                f"The agent of instance {self._instance_id} gave an answer that is none",
+                seen=f"HTTP {status}: {text[:200].decode('utf-8', 'replace')}",
+            ) from None
+
+    def _send(self, method: str, path: str, body: dict[str, Any] | None) -> tuple[int, bytes]:
         with requests.Session() as session:
             session.trust_env = False
             session.mount("https://", _NamedGuest(self._instance_id))
@@ -75,24 +94,26 @@ class Channel:
                     verify=str(self._authority.certificate_file),
                     cert=(str(self._authority.client_certificate), str(self._authority.client_key)),
                     allow_redirects=False,
+                    stream=True,
                 )
-                return self._read(response)
+                return response.status_code, self._read(response)
             except requests.exceptions.SSLError as error:
                 raise self._stranger(error) from error
             except requests.exceptions.RequestException as error:
                 raise self._away(error) from error
 
-    def _read(self, response: requests.Response) -> dict[str, Any]:
-        answer: Any = response.json()
-        if response.ok and isinstance(answer, dict):
-            return answer
-        try:
-            raise InstarError.from_body(ErrorBody.model_validate(answer))
-        except ValidationError:
-            raise GuestError(
-                f"The agent of instance {self._instance_id} gave an answer that is none",
-                seen=f"HTTP {response.status_code}: {response.text[:200]}",
-            ) from None
+    def _read(self, response: requests.Response) -> bytes:
+        """Read the body, of a bounded size and within a bounded time: a guest may be anybody's."""
+        deadline, body = time.monotonic() + ANSWER_TIMEOUT, b""
+        for chunk in response.iter_content(1 << 14):
+            body += chunk
+            if len(body) > ANSWER_LIMIT or time.monotonic() > deadline:
+                raise GuestError(
+                    f"The agent of instance {self._instance_id} answers without end",
+                    seen=f"{len(body)} bytes within {ANSWER_TIMEOUT:g} s",
+                    remedy="Look at what the guest runs; an upgrade to the same version renews its agent.",
+                )
+        return body
 
     def _stranger(self, error: Exception) -> GuestUnreachable:
         return GuestUnreachable(

@@ -159,13 +159,13 @@ class FakeGuest:
 
     def _pre_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
         self._server().running = False
-        return {"engine_version": self._fleet.databases[self._id].engine_version}
+        return {"read_back": self._read_back(params)}
 
     def _post_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
         server = self._server()
         self._fleet.databases[self._id].engine_version = server.manifest.engine_version
         server.running = True
-        return {}
+        return {"read_back": self._read_back(params)}
 
     def _settle(self, params: dict[str, Any]) -> None:
         return None

@@ -86,7 +86,7 @@ class Presence:
 
     def _write(self, row: Instance, said: DatabaseStatus, now: float) -> None:
         silent = said.status == ServiceStatus.ERROR
-        if silent and now - (row.service_updated or 0.0) < self._limit:
+        if silent and now - max(row.service_updated or 0.0, row.updated) < self._limit:
             return
         if said.status != row.service_status:
             LOG.info(

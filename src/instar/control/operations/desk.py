@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 from instar.control.providers.base import Abilities, FlavorSpec
 from instar.control.store.sealing import Sealer
@@ -23,7 +24,8 @@ class Desk:
     """The rooms that requests are worked at; made once, by wiring.
 
     `flavors` lists the sizes on offer from data (it touches no machine); `wake` nudges a worker in the same
-    process, if there is one.
+    process, if there is one; `streams` are the event streams that may be open at once, each of which holds a
+    thread of the server.
     """
 
     store: Store
@@ -32,6 +34,7 @@ class Desk:
     abilities: Abilities
     wake: Callable[[], None] = field(default=lambda: None)
     answer_timeout: float = 15.0
+    streams: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(16))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
 from instar.control.operations.context import Context
 from instar.wire.agent import AgentInfo, JobView, Manifest, ReadBack
-from instar.wire.errors import Finding, GuestError, GuestUnreachable, InstarError, Vetoed
+from instar.wire.errors import Busy, Finding, GuestError, GuestUnreachable, InstarError, Vetoed
 from instar.wire.states import JobState, ServerState, ServiceStatus
 
 LONG_POLL = 0.5
@@ -22,8 +22,12 @@ def run_job(ctx: Context, hook: str, params: BaseModel | None = None) -> Outcome
     The job's name derives from operation and step, so that another worker finds the same job; each resume
     begins a new one.
     """
+    ctx.work.check_mine()
     job_id = f"{ctx.work.operation_id}.{ctx.work.step}.{ctx.work.resumes}"
-    view = ctx.guest.start_job(job_id, hook, params.model_dump() if params else {})
+    try:
+        view = ctx.guest.start_job(job_id, hook, params.model_dump() if params else {})
+    except Busy as error:
+        return Wait(1.0, error.body.sentence())
     if view.state == JobState.IN_PROGRESS:
         view = ctx.guest.job(job_id, wait=LONG_POLL)
     return _outcome(hook, view, ctx.work.waited)
@@ -41,9 +45,7 @@ def _outcome(hook: str, view: JobView, waited: float) -> Outcome:
         case _:
             reason = view.progress.message or f"the guest runs {hook}"
             pause = LOOK_AGAIN if waited < 10 else 1.0
-            return Wait(
-                pause, reason, moved=view.progress.moved, percent=view.progress.percent
-            )
+            return Wait(pause, reason, moved=view.progress.moved, percent=view.progress.percent)
 
 
 def await_server(ctx: Context) -> Outcome:

@@ -7,15 +7,17 @@ Inquiries take no slot and write no events; they are forgotten soon after their 
 import time
 from typing import Any
 
-from instar.control.engine.outcomes import Done, Outcome, Step, Story
+from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
 from instar.control.operations import lookup
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk
 from instar.control.store.tables import Operation
-from instar.wire.errors import ErrorBody, InstarError, Unavailable
+from instar.wire.errors import ErrorBody, GuestUnreachable, InstarError, Unavailable
 from instar.wire.states import OperationState
 
+QUESTIONS = ("list_databases", "list_users", "root_enabled")
+"""Hooks that change nothing, so that they may be put again."""
 PAUSES = (0.005, 0.01, 0.02, 0.05)
 
 
@@ -70,9 +72,26 @@ def _answer(desk: Desk, operation_id: str) -> dict[str, Any]:
 
 
 def call(ctx: Context) -> Outcome:
-    """Call the guest."""
-    answer = ctx.guest.call(ctx.inputs["hook"], _merge(ctx.inputs["params"], ctx.secrets()))
-    return Done(_without_passwords(answer))
+    """Call the guest; an order whose answer was lost is not given again, as it may have been carried out."""
+    lookup.refuse_unless_active(ctx.instance)
+    hook = ctx.inputs["hook"]
+    try:
+        answer = ctx.guest.call(hook, _merge(ctx.inputs["params"], ctx.secrets()))
+    except GuestUnreachable as error:
+        if hook in QUESTIONS:
+            raise
+        return Fail(_lost(hook, error))
+    enabled = {"root_enabled": time.time()} if hook == "enable_root" else {}
+    return Done(_without_passwords(answer), record=enabled)
+
+
+def _lost(hook: str, error: GuestUnreachable) -> Unavailable:
+    return Unavailable(
+        f"The guest did not confirm {hook}",
+        seen=error.body.sentence(),
+        remedy="Look whether it was carried out, and send the request again if it was not.",
+        retryable=False,
+    )
 
 
 def _merge(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

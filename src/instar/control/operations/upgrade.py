@@ -23,13 +23,13 @@ from typing import Any
 from instar.control.catalog import paths, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
-from instar.control.operations import guest_steps, lookup
+from instar.control.operations import guest_steps, lookup, upgrade_checks
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.store.tables import DatastoreVersion, Instance
 from instar.wire.agent import Manifest, PostUpgradeParams, ReadBack, UpgradeCheck, UpgradeParams
-from instar.wire.errors import BadRequest, Finding, InstarError, Severity
-from instar.wire.states import InstanceStatus, ServerState, ServiceStatus, Stretch
+from instar.wire.errors import BadRequest, Finding, InstarError
+from instar.wire.states import InstanceStatus, ServerState, Stretch
 
 METHODS = ("link", "clone", "copy")
 
@@ -95,65 +95,31 @@ def _image_of(target: DatastoreVersion) -> str:
 def preflight(ctx: Context) -> Outcome:
     """Gather everything that stands in the way, while the database serves."""
     manifest = ctx.provider.image(ctx.inputs["image"]).manifest
-    findings = _machine_findings(ctx, manifest)
-    status = ctx.guest.status()
-    if status.status != ServiceStatus.HEALTHY:
-        findings.append(
-            Finding(
-                check="database",
-                seen=f"the database is {status.status or 'unknown'}: {status.reason}",
-                remedy="Bring the database back (`instar restart`) before the upgrade.",
-            )
-        )
-        return Fail(_refusal(findings))
-    checked = UpgradeCheck.model_validate(
-        ctx.guest.call("check_upgrade", _params(ctx, manifest).model_dump())
-    )
-    findings += [Finding.model_validate(finding) for finding in checked.findings]
-    blocking = [finding for finding in findings if finding.severity == Severity.BLOCK]
-    if blocking:
-        return Fail(_refusal(blocking))
+    findings = upgrade_checks.machine(ctx, manifest)
+    before = None
+    if not any(finding.check in ("server", "database") for finding in findings):
+        checked = ctx.guest.call("check_upgrade", _params(ctx, manifest).model_dump())
+        findings += [Finding.model_validate(each) for each in UpgradeCheck.model_validate(checked).findings]
+        before = guest_steps.read_back(ctx)
+        findings += upgrade_checks.extensions(before, manifest)
+    error = upgrade_checks.refusal(findings)
+    if error or before is None:
+        return Fail(error or InstarError("The upgrade was refused"))
     return Done(
         {
             "manifest": manifest.model_dump(),
-            "before": guest_steps.read_back(ctx).model_dump(),
+            "before": before.model_dump(),
             "agent_before": ctx.guest.info().model_dump(),
             "findings": [finding.model_dump() for finding in findings],
         }
     )
 
 
-def _machine_findings(ctx: Context, manifest: Manifest) -> list[Finding]:
-    findings = []
-    if manifest.manager != ctx.instance.version.manager:
-        findings.append(
-            Finding(
-                check="image",
-                seen=f"the image is for {manifest.manager}, the instance for {ctx.instance.version.manager}",
-                remedy="Register the right image with the datastore version.",
-            )
-        )
-    server = ctx.provider.inspect_server(ctx.server)
-    if server.state != ServerState.ACTIVE:
-        findings.append(
-            Finding(
-                check="server",
-                seen=f"the server is {server.state}: {server.reason}",
-                remedy="Start it first.",
-            )
-        )
-    return findings
-
-
-def _refusal(findings: list[Finding]) -> InstarError:
-    error = guest_steps.verdict(findings, "The upgrade was refused before any downtime")
-    return error or InstarError("The upgrade was refused")
-
-
 def _params(ctx: Context, manifest: Manifest) -> UpgradeParams:
     return UpgradeParams(
         target_engine_version=manifest.engine_version,
         target_image_digest=ctx.inputs["image"],
+        source_image_digest=ctx.inputs["image_before"] or "",
         target_glibc=manifest.glibc,
         target_icu=manifest.icu,
         method=ctx.inputs["method"],
@@ -211,38 +177,20 @@ def post_upgrade(ctx: Context) -> Outcome:
 
 
 def verify(ctx: Context) -> Outcome:
-    """Read back what runs, and hold it against what was promised and what was there before."""
-    prepared = ctx.output("preflight")
+    """Read back what runs, and hold it against what was promised and what was there before.
+
+    What was before and after was read by the guest while clients were out, so that nothing of theirs counts.
+    """
+    prepared, info = ctx.output("preflight"), ctx.output("pre_upgrade")["upgrade_info"]
     manifest = Manifest.model_validate(prepared["manifest"])
     seen, findings = guest_steps.verify_machine(ctx, manifest, ctx.inputs["image"])
-    before = ReadBack.model_validate(prepared["before"])
-    after = ReadBack.model_validate(seen["read_back"])
-    findings += _lost(before, after) + _changed(before, after, resumed=ctx.work.resumes > 0)
-    blocking = [finding for finding in findings if finding.severity == Severity.BLOCK]
-    error = guest_steps.verdict(blocking, "What runs is not what the upgrade promised")
-    return Fail(error) if error else Done({**seen, "findings": [finding.model_dump() for finding in findings]})
-
-
-def _lost(before: ReadBack, after: ReadBack) -> list[Finding]:
-    """Find databases and users that were there before and are missing now."""
-    return [
-        Finding(check=what, seen=f"{what} {name!r} is missing after the upgrade")
-        for what, old, new in (
-            ("database", before.databases, after.databases),
-            ("user", before.users, after.users),
-        )
-        for name in old
-        if name not in new
-    ]
-
-
-def _changed(before: ReadBack, after: ReadBack, *, resumed: bool) -> list[Finding]:
-    """Find settings that are not as before; after a resume they are told only: mending may have meant that."""
-    kept = {f"setting {name}": after.settings.get(name) for name in before.settings}
-    wanted = {f"setting {name}": value for name, value in before.settings.items()}
-    severity = Severity.WARN if resumed else Severity.BLOCK
-    found = guest_steps.differences(wanted, kept)
-    return [finding.model_copy(update={"severity": severity}) for finding in found]
+    before = ReadBack.model_validate(info.get("read_back") or prepared["before"])
+    after = ReadBack.model_validate(ctx.output("post_upgrade").get("read_back") or seen["read_back"])
+    findings += upgrade_checks.lost(before, after)
+    findings += upgrade_checks.changed(before, after, resumed=ctx.work.resumes > 0)
+    error = upgrade_checks.broken_promise(findings)
+    told = [finding.model_dump() for finding in findings]
+    return Fail(error) if error else Done({**seen, "findings": told})
 
 
 def tidy(ctx: Context) -> Outcome:

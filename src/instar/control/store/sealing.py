@@ -1,12 +1,12 @@
 """Passwords on their way through the record store: sealed with a key that lies outside of it."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken
 
+from instar.control.store.private import write_private
 from instar.wire.errors import InstarError
 
 
@@ -19,12 +19,8 @@ class Sealer:
     @classmethod
     def from_file(cls, path: Path) -> "Sealer":
         """Read the key, making the file (mode 0600) when there is none."""
-        try:
-            file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except FileExistsError:
-            return cls(path.read_bytes().strip())
-        with os.fdopen(file, "wb") as stream:
-            stream.write(Fernet.generate_key())
+        if not path.exists():
+            write_private(path, Fernet.generate_key().decode())
         return cls(path.read_bytes().strip())
 
     def seal(self, secrets: dict[str, Any]) -> str | None:
