@@ -40,7 +40,7 @@ KINDS = {"same version": "17.10", "major": "18.6"}
 
 @dataclass
 class Hand:
-    """A cluster without Instar: a copy of an instance's data, on an address of its own, and when root under a uid of its own."""
+    """A cluster without Instar: a copy of an instance's data, on its own address; as root, under its own uid."""
 
     place: Path
     programs: Path
@@ -234,7 +234,10 @@ def main() -> int:
     plane.start()
     digest = images.postgresql_18.digest.removeprefix("sha256:")
     hand = Hand(
-        plane.home / "hand", images.image_dir / digest / "tree/usr/lib/postgresql", "127.120.7.7", NOBODY
+        plane.home / "hand",
+        images.image_dir / digest / "tree/usr/lib/postgresql",
+        "127.120.7.7",
+        None if os.geteuid() else NOBODY,
     )
     try:
         measured = [one_round(plane, hand, number) for number in range(rounds)]

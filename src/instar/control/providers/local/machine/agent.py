@@ -7,7 +7,6 @@ import ctypes
 import os
 import resource
 import signal
-import stat
 import sys
 import time
 from pathlib import Path
@@ -31,15 +30,16 @@ def become_subreaper() -> None:
 
 
 def clear_run(server: Path, record: dict[str, Any]) -> None:
-    """Empty `<root>/run`, as a boot does; nothing of the guest runs meanwhile that could swap links."""
-    run = server / "root" / "run"
-    with contextlib.suppress(FileNotFoundError):
-        if stat.S_ISDIR(run.lstat().st_mode) and not any(run.iterdir()):
-            return
-        run.rename(server / "trash" / f"run-{time.time_ns()}")
-    run.mkdir(0o755)
-    if record["uid"] is not None:
-        os.chown(run, record["uid"], record["uid"])
+    """Put a new, empty directory in the place of `<root>/run`, whatever the guest made of that."""
+    root = os.open(server / "root", os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            os.rename("run", server / "trash" / f"run-{time.time_ns()}", src_dir_fd=root)
+        os.mkdir("run", 0o755, dir_fd=root)
+        if record["uid"] is not None:
+            os.chown("run", record["uid"], record["uid"], dir_fd=root, follow_symlinks=False)
+    finally:
+        os.close(root)
 
 
 class Agent:

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """Read a record, None when there is none."""
+    """Read a record, None when there is none. Raises ValueError when it is damaged."""
     try:
-        record: dict[str, Any] = json.loads(path.read_text())
+        record = json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
+    if not isinstance(record, dict):
+        raise ValueError("it is no JSON object")
     return record
+
+
+def glimpse(path: Path) -> dict[str, Any] | None:
+    """Read a record, None when there is none or it is damaged."""
+    try:
+        return read(path)
+    except ValueError:
+        return None
 
 
 def write(path: Path, record: dict[str, Any], *, durable: bool = True) -> None:
@@ -50,9 +60,12 @@ def sync_directory(path: Path) -> None:
         os.close(handle)
 
 
-def try_lock(path: Path) -> int | None:
-    """Take an existing lock if it is free: a file descriptor, which holds it until it is closed."""
-    return _lock(path, os.O_RDWR, fcntl.LOCK_EX | fcntl.LOCK_NB)
+def try_lock(path: Path, *, make: bool = False) -> int | None:
+    """Take a lock if it is free: a file descriptor, which holds it until it is closed.
+
+    One that does not exist counts as taken, unless it is to be made.
+    """
+    return _lock(path, os.O_RDWR | (os.O_CREAT if make else 0), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager

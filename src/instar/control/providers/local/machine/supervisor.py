@@ -28,12 +28,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-VERSION = 1
+VERSION = 2
 """Another number than a running machine's own has it replaced at the next boot, instead of told of it."""
 SIGNALS = {signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP, signal.SIGCHLD}
 STOP_LIMIT, LINGER = 30.0, 0.5
 """Seconds for the agent to end, and for what it leaves behind."""
 TICK = 1.0
+NEXT = Path("next", "root")
+"""Below the server's directory: the root that is ready to take the place of the one before."""
 CONSOLE_LIMIT = 1 << 20
 
 
@@ -82,7 +84,7 @@ class Supervisor:
         self._stop(agent, self._watch(agent))
 
     def _is_wanted(self) -> bool:
-        record = records.read(self.server / "server.json")
+        record = records.glimpse(self.server / "server.json")
         self.record = record or {}
         return record is not None and record["boot"] == self.boot
 
@@ -170,7 +172,7 @@ class Supervisor:
 
 def swap(server: Path) -> None:
     """Make `next` the root and put the root before into the trash; may be repeated after a crash anywhere."""
-    root, following = server / "root", server / "next"
+    root, following = server / "root", server / NEXT
     if not following.exists():
         return
     with contextlib.suppress(FileNotFoundError):
@@ -197,5 +199,12 @@ def rotate(console: Path) -> None:
     """Keep a long console log as its predecessor and begin it anew; those who write it append."""
     with contextlib.suppress(FileNotFoundError):
         if console.stat().st_size > CONSOLE_LIMIT:
-            console.with_suffix(".log.1").write_bytes(console.read_bytes()[-CONSOLE_LIMIT:])
+            console.with_suffix(".log.1").write_bytes(tail(console, CONSOLE_LIMIT))
             os.truncate(console, 0)
+
+
+def tail(path: Path, limit: int) -> bytes:
+    """Read the last `limit` bytes of a file, however large its writer made it."""
+    with path.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - limit))
+        return file.read(limit)

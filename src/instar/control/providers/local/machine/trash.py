@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def remove(path: Path) -> None:
-    """Delete a file, link or tree; succeeds when there is none. Follows no link."""
+    """Delete a file, link or tree; succeeds when there is none. Follows no link below `path`'s parent."""
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
