@@ -5,6 +5,7 @@ import pytest
 from instar.client.errors import OperationFailed
 from instar.wire.errors import BadRequest, Busy, GuestError, InstarError, NotFound, ProviderError
 from instar.wire.states import InstanceStatus, OperationState, StepState
+from waiting import until
 from world import World, manifest
 
 STEPS = [
@@ -188,3 +189,50 @@ def test_a_failed_upgrade_that_left_the_instance_alone_is_not_resumed(world: Wor
         world.client.operations.wait(operation)
     with pytest.raises(Busy, match="send the request again"):
         world.client.operations.resume(operation)  # type: ignore[arg-type]
+
+
+def test_the_method_is_frozen_with_the_operation(world: World) -> None:
+    instance_id = world.create()
+    operation = world.client.instances.upgrade(instance_id, "18.6", method="copy")
+    assert operation
+    assert world.client.operations.wait(operation).inputs["method"] == "copy"
+
+
+def test_an_extension_that_the_new_image_lacks_is_refused_before_downtime(world: World) -> None:
+    instance_id = world.create()
+    world.guests.databases[instance_id].extensions["shop/pgcrypto"] = "1.3"
+    image = world.provider.add_image(
+        manifest("18.6", agent="3").model_copy(update={"extensions": {"plpgsql": "1.0"}})
+    )
+    world.client.versions.update("18.6", datastore="postgresql", image=image)
+    operation = world.client.instances.upgrade(instance_id, "18.6")
+    with pytest.raises(OperationFailed, match="pgcrypto"):
+        world.client.operations.wait(operation)
+    assert world.instance(instance_id).status == InstanceStatus.ACTIVE
+    assert (instance_id, "pre_upgrade") not in world.guests.calls
+
+
+def test_what_a_client_drops_during_the_upgrade_is_not_missed(world: World) -> None:
+    """What was there before is read when clients are out, not when the upgrade was asked for."""
+    instance_id = world.create()
+    database = world.guests.databases[instance_id]
+    world.provider.dials.slow("stage", 1)
+    operation = world.client.instances.upgrade(instance_id, "18.6")
+    assert operation
+    until(lambda: world.client.operations.get(operation).step not in ("preflight", None))
+    database.databases.clear()
+    assert world.client.operations.wait(operation).state == OperationState.SUCCEEDED
+
+
+def test_a_setting_taken_out_to_mend_a_failure_does_not_fail_the_resumed_upgrade(world: World) -> None:
+    instance_id = world.create()
+    database = world.guests.databases[instance_id]
+    database.settings["shared_preload_libraries"] = "gone"
+    world.guests.failing["post_upgrade"] = GuestError("The library is not there")
+    operation = world.client.instances.upgrade(instance_id, "18.6")
+    with pytest.raises(OperationFailed):
+        world.client.operations.wait(operation)
+    database.settings.clear()
+    del world.guests.failing["post_upgrade"]
+    world.client.operations.resume(operation)  # type: ignore[arg-type]
+    assert world.client.operations.wait(operation).state == OperationState.SUCCEEDED

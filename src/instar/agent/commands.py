@@ -1,25 +1,37 @@
 """The one way to run a program on the guest."""
 
+import contextlib
 import os
+import re
 import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
+from instar.agent import processes
 from instar.wire.errors import GuestError
 
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C", "HOME": "/"}
 """All that a program inherits; nothing of the agent's own environment crosses."""
 KEPT_OUTPUT = 1 << 20
 TOLD_LINES = 12
+TICK = 1.0
+"""Seconds between two ticks, longer when a tick itself takes long."""
+_GRACE = 1.0
+_DECISIVE = re.compile(r"\b(?:error|fatal|panic)\b[: ]|\bcould not\b", re.IGNORECASE)
+
+Tick = Callable[[int], None]
+"""Called with how many bytes a program has printed so far; what it raises ends the program."""
 
 
 def run(
     argv: Sequence[str | Path],
     *,
     timeout: float = 60.0,
+    tick: Tick | None = None,
     cwd: Path | None = None,
     env: Mapping[str, str] | None = None,
     remedy: str = "",
@@ -27,24 +39,28 @@ def run(
     """Run a program to its end and give what it printed (both streams, at most the last MiB).
 
     `argv` and `env` may be seen by other users of the machine: no secrets in them. Raises GuestError with the
-    exit status and the last lines; on a timeout the program and its children are killed first.
+    exit status, the line that tells the cause, and the last lines; on a timeout, or when `tick` raises, the
+    program and its children are ended first. With a `tick` there is no timeout: it decides.
     """
     words = [os.fspath(word) for word in argv]
     name = Path(words[0]).name
     with tempfile.TemporaryFile() as output:
         process = _start(words, output, cwd, env)
         try:
-            status = process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            _kill(process)
+            ended = _wait(process.pid, output, tick) if tick else processes.wait(process.pid, timeout)
+        except BaseException:
+            _end(process)
+            raise
+        if not ended:
+            _end(process)
             raise GuestError(
                 f"{name} did not end within {timeout:g} s",
-                seen=_last_lines(output),
+                seen=_told_by(output),
                 remedy=remedy,
                 retryable=True,
-            ) from None
-        if status != 0:
-            raise GuestError(f"{name} failed with {_told(status)}", seen=_last_lines(output), remedy=remedy)
+            )
+        if status := process.wait():
+            raise GuestError(f"{name} failed with {_told(status)}", seen=_told_by(output), remedy=remedy)
         return _read(output)
 
 
@@ -69,8 +85,21 @@ def _start(
         ) from error
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    os.killpg(process.pid, signal.SIGKILL)
+def _wait(pid: int, output: IO[bytes], tick: Tick) -> bool:
+    pause = TICK
+    while not processes.wait(pid, pause):
+        began = time.monotonic()
+        tick(os.fstat(output.fileno()).st_size)
+        pause = max(TICK, 10 * (time.monotonic() - began))
+    return True
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Interrupt the program, so that it can take back what it asked of others; then kill what is left."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        processes.wait(process.pid, _GRACE)
+        os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
@@ -84,5 +113,12 @@ def _read(output: IO[bytes]) -> str:
     return output.read().decode("utf-8", "replace")
 
 
-def _last_lines(output: IO[bytes]) -> str:
-    return "\n".join(_read(output).strip().splitlines()[-TOLD_LINES:])
+def _told_by(output: IO[bytes]) -> str:
+    return decisive_first(_read(output))
+
+
+def decisive_first(text: str) -> str:
+    """Give the last lines of what a program printed, led by the first one of them that tells of an error."""
+    lines = text.strip().splitlines()[-TOLD_LINES:]
+    lines.sort(key=lambda line: _DECISIVE.search(line) is None)
+    return "\n".join(lines)

@@ -5,7 +5,7 @@ function for progress; brief ones are calls. A hook that fails raises `GuestErro
 remedy; a hook that a datastore does not have raises `NotSupported`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from instar.wire.agent import (
@@ -21,8 +21,16 @@ from instar.wire.agent import (
 )
 from instar.wire.errors import NotSupported
 
-Report = Callable[[str, float | None], None]
-"""`report(message, percent)`: something measurable moved."""
+
+class Report(Protocol):
+    """How a job tells how far it is.
+
+    Movement is what differs from the last report: another message, percentage, or `measure` (bytes, files,
+    lines, whatever work makes more of). Long work reports about every second. Raises when the job is to end:
+    because it gives way to another, or because nothing has moved for longer than anyone waits for it.
+    """
+
+    def __call__(self, message: str, percent: float | None = None, measure: float = 0) -> None: ...
 
 
 class Datastore:

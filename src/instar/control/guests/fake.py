@@ -6,6 +6,7 @@ a rebuild as the real one does.
 
 import threading
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,7 @@ class FakeDatabase:
     databases: list[str] = field(default_factory=list)
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    extensions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -36,13 +38,18 @@ class FakeServer:
 
 
 class FakeGuests:
-    """All fake guests; `failing[hook]` is raised by that hook, `silent` holds ids that do not answer."""
+    """All fake guests.
+
+    `failing[hook]` is raised by that hook, `before[hook]` is called before it, `silent` holds the ids of those
+    that do not answer.
+    """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.servers: dict[str, FakeServer] = {}
         self.databases: dict[str, FakeDatabase] = defaultdict(FakeDatabase)
         self.failing: dict[str, InstarError] = {}
+        self.before: dict[str, Callable[[], None]] = {}
         self.silent: set[str] = set()
         self.calls: list[tuple[str, str]] = []
         self._boots = 0
@@ -126,6 +133,7 @@ class FakeGuest:
 
     def _hook(self, hook: str, params: dict[str, Any]) -> dict[str, Any]:
         self._fleet.calls.append((self._id, hook))
+        self._fleet.before.get(hook, lambda: None)()
         if hook in self._fleet.failing:
             raise self._fleet.failing[hook]
         act = getattr(self, f"_{hook}", None)
@@ -175,7 +183,8 @@ class FakeGuest:
         return ReadBack(
             engine_version=database.engine_version or "",
             data_directory="data",
-            settings=database.settings,
+            settings=dict(database.settings),
+            extensions=dict(database.extensions),
             databases=sorted(database.databases),
             users=sorted(database.users),
         ).model_dump()

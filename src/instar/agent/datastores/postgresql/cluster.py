@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from instar.agent import commands, durable
-from instar.agent.datastores.postgresql import access, identity, processes
+from instar.agent import commands, durable, processes
+from instar.agent.datastores.postgresql import access, identity
 from instar.wire.errors import GuestError
 
 POLL = 0.005

@@ -1,75 +1,99 @@
-"""Root directories: unpacked from an image, made ready for one server; its machine puts them in place."""
+"""Root directories: unpacked from an image, made ready for one server; its machine puts them in place.
 
+A root belongs to its guest, whose processes run while the next one is made. So that is made where only the
+control plane's user can enter, in `staged/` and `next/`, and whatever a guest can reach is opened without
+following links.
+"""
+
+import contextlib
+import errno
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from instar.control.providers.base import Image
 from instar.control.providers.local import trees
 from instar.control.providers.local.machine import trash
-from instar.wire.agent import IMAGE_MANIFEST, Manifest
-from instar.wire.errors import BadRequest
+from instar.control.providers.local.machine.supervisor import NEXT
+from instar.wire.agent import IMAGE_MANIFEST
+from instar.wire.errors import BadRequest, ProviderError
 
 DATA = "var/lib/instar/data"
-_MANIFEST_LIMIT = 65536
+PRIVATE = ("staged", NEXT.parent.name, "trash")
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 def stage(server: Path, image: Image, tree: Path, owner: int | None) -> Path:
-    """Find or unpack the image beside the server's root; images staged before are removed."""
+    """Find or unpack the image beside the server's root; images staged before are removed.
+
+    Raises ProviderError when there is no room for it, and leaves nothing of it.
+    """
     staged = server / "staged" / image.ref.removeprefix("sha256:")
     for other in (server / "staged").iterdir():
         if other != staged:
             trash.remove(other)
     if not staged.exists():
         partial = staged.with_suffix(".partial")
-        trees.unpack(tree, partial, owner)
-        partial.rename(staged)
+        with _or_nothing(partial, tree):
+            trees.unpack(tree, partial, owner)
+            partial.rename(staged)
     return staged
 
 
 def make_next(
-    server: Path, staged: Path, image: Image, files: dict[str, str], record: dict[str, Any]
+    server: Path, staged: Path, image: Image, files: dict[str, str], data: str | None, owner: int | None
 ) -> None:
-    """Make `next` out of a staged image: manifest, injected files, the way to the data volume."""
-    following, partial = server / "next", server / "next.partial"
-    trash.remove(following)
-    trash.remove(partial)
-    staged.rename(partial)
+    """Make the next root out of a staged image: manifest, injected files, the way to the data volume.
+
+    Raises ProviderError when there is no room for it, and leaves nothing of it.
+    """
+    following = server / NEXT
+    partial = following.with_suffix(".partial")
+    for path in (following, partial):
+        trash.remove(path)
+    injected = {_inside(name): text for name, text in files.items()}
     manifest = image.manifest.model_dump_json(indent=1)
-    for name, text in {IMAGE_MANIFEST: manifest, **files}.items():
-        _inject(partial, _inside(name), text, record["uid"])
-    for name in ("run", "tmp"):
-        _directory(partial / name, record["uid"])
-    link_data(partial, record["data"], record["uid"])
-    partial.chmod(0o700)
-    partial.rename(following)
+    with _or_nothing(partial, staged):
+        staged.rename(partial)
+        with trees.opened(partial) as root:
+            for path, text in {PurePosixPath(IMAGE_MANIFEST): manifest, **injected}.items():
+                _inject(root, path, text, owner)
+            os.close(_enter(root, ("tmp",), owner))
+            os.fchmod(root, 0o700)
+        link_data(partial, data, owner)
+        partial.rename(following)
 
 
 def link_data(root: Path, data: str | None, owner: int | None) -> None:
-    """Make the volume's directory appear in a root, or nothing when `data` is None.
-
-    The guest may own the root and run: every directory on the way is opened without following links.
-    """
+    """Make the volume's directory appear in a root, or nothing when `data` is None."""
     *way, name = DATA.split("/")
-    handle = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for part in way:
-            handle = _descend(handle, part, owner)
-        _unlink(name, handle)
+    with trees.opened(root) as top, _entered(top, way, owner) as directory:
+        _unlink(name, directory)
         if data is not None:
-            os.symlink(data, name, dir_fd=handle)
-    finally:
-        os.close(handle)
+            os.symlink(data, name, dir_fd=directory)
 
 
-def image_of(root: Path) -> str | None:
-    """Read from a root which image it was made from, None when it doesn't say (the guest may write there)."""
+@contextlib.contextmanager
+def _or_nothing(partial: Path, source: Path) -> Iterator[None]:
+    """Remove what is only partly made when making it fails, and tell of the room when that was the cause."""
     try:
-        handle = os.open(root / IMAGE_MANIFEST, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(handle, "rb") as file:
-            return Manifest.model_validate_json(file.read(_MANIFEST_LIMIT)).digest
-    except (OSError, ValueError):
-        return None
+        yield
+    except OSError as error:
+        needed = trees.used(source)
+        trash.remove(partial)
+        if error.errno not in NO_ROOM:
+            raise
+        raise _no_room(partial.parent, needed, error) from error
+
+
+def _no_room(place: Path, needed: int, error: OSError) -> ProviderError:
+    free = shutil.disk_usage(place).free
+    return ProviderError(
+        "There is no room for the server's new root directory",
+        seen=f"{needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} MiB free in {place} ({error.strerror})",
+        remedy="free space there, then resume the operation; the server was left as it is",
+    )
 
 
 def _inside(name: str) -> PurePosixPath:
@@ -79,49 +103,20 @@ def _inside(name: str) -> PurePosixPath:
     return path
 
 
-def _inject(root: Path, path: PurePosixPath, text: str, owner: int | None) -> None:
-    for parent in reversed(path.parents[:-1]):
-        _directory(root / parent, owner)
-    target = root / path
-    trash.remove(target)
-    target.touch(mode=0o600)
-    target.write_text(text)
-    if owner is not None:
-        os.chown(target, owner, owner)
-
-
-def _directory(path: Path, owner: int | None) -> None:
-    if not path.exists():
-        path.mkdir(0o755)
-        if owner is not None:
-            os.chown(path, owner, owner)
-
-
-def _descend(handle: int, part: str, owner: int | None) -> int:
-    """Open a directory in an open one, making it when it is missing; the one before is closed."""
-    try:
-        if not _exists(part, handle):
-            os.mkdir(part, 0o755, dir_fd=handle)
+def _inject(root: int, path: PurePosixPath, text: str, owner: int | None) -> None:
+    with _entered(root, path.parts[:-1], owner) as directory:
+        _unlink(path.name, directory)
+        handle = os.open(path.name, trees.TARGET, 0o600, dir_fd=directory)
+        with os.fdopen(handle, "w") as file:
+            file.write(text)
             if owner is not None:
-                os.chown(part, owner, owner, dir_fd=handle, follow_symlinks=False)
-        return os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=handle)
-    finally:
-        os.close(handle)
+                os.fchown(handle, owner, owner)
 
 
-def _exists(name: str, handle: int) -> bool:
-    try:
-        os.lstat(name, dir_fd=handle)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _unlink(name: str, handle: int) -> None:
-    """Remove a link, or the empty directory that an image may have in its place."""
-    try:
-        os.unlink(name, dir_fd=handle)
-    except FileNotFoundError:
-        pass
-    except IsADirectoryError:
-        os.rmdir(name, dir_fd=handle)
+@contextlib.contextmanager
+def _entered(root: int, way: Iterable[str], owner: int | None) -> Iterator[int]:
+    """Open a directory below an open one; those that are missing on the way are made."""
+    with contextlib.ExitStack() as stack:
+        for part in way:
+            root = stack.enter_context(_opened_or_made(part, root, owner))
+        yield root

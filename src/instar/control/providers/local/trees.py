@@ -1,18 +1,30 @@
-"""Copying directory trees, by reference where the file system can, and exchanging them."""
+"""Copying and measuring directory trees, by reference where the file system can, and exchanging them.
 
+A guest may own a tree and change it meanwhile. Every name is therefore looked up in its opened directory,
+without following links, and what is read or given away is what was opened.
+"""
+
+import contextlib
 import ctypes
 import errno
 import fcntl
 import os
-import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+SOURCE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+TARGET = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+DEEPEST = 100
+"""Directories below each other that are followed; each takes up an open file while it is."""
+
 _FICLONE = 0x40049409
-_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+_AT_FDCWD, _AT_EMPTY_PATH, _RENAME_EXCHANGE = -100, 0x1000, 2
 _UNABLE = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
+_MOVED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
+_CHUNK = 1 << 30
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -21,34 +33,21 @@ def copy(source: Path, target: Path) -> None:
 
     Sockets and pipes are left out. When it returns, the copy is on the disk.
     """
-    _Copier(None, writable=False).directory(source, target)
-    sync(target)
+    _Copier(None, writable=False).tree(source, target)
 
 
 def unpack(source: Path, target: Path, owner: int | None) -> None:
     """Copy a tree as `copy` does, with all of it given to the uid `owner`, which can write to directories."""
-    _Copier(owner, writable=True).directory(source, target)
-    sync(target)
-
-
-def clone_file(source: Path, target: Path) -> bool:
-    """Make `target` a copy of a file by reference; False, with nothing in it, where that is impossible."""
-    with source.open("rb") as reading, target.open("wb") as writing:
-        try:
-            fcntl.ioctl(writing, _FICLONE, reading.fileno())
-        except OSError as error:
-            if error.errno in _UNABLE:
-                return False
-            raise
-    return True
+    _Copier(owner, writable=True).tree(source, target)
 
 
 def clones(directory: Path) -> bool:
     """Find out, by trying, whether the file system at `directory` copies files by reference."""
     with tempfile.TemporaryDirectory(dir=directory, prefix=".probe-") as probe:
-        source = Path(probe, "source")
+        source, target = Path(probe, "source"), Path(probe, "target")
         source.write_bytes(b"x" * 4096)
-        return clone_file(source, Path(probe, "target"))
+        with source.open("rb") as reading, target.open("wb") as writing:
+            return _clone(reading.fileno(), writing.fileno())
 
 
 def exchange(one: Path, other: Path) -> None:
@@ -57,78 +56,119 @@ def exchange(one: Path, other: Path) -> None:
         raise OSError(ctypes.get_errno(), "the file system can't exchange two directories", str(one))
 
 
-def sync(path: Path) -> None:
-    """Write the whole file system of `path` to its disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        _libc.syncfs(handle)
-    finally:
-        os.close(handle)
-
-
 def used(path: Path) -> int:
     """Count the bytes that a tree takes on its disk; files that vanish meanwhile are left out."""
     seen: set[int] = set()
     total = 0
-    for entry in _walk(path):
-        try:
-            info = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
-            continue
-        if info.st_ino not in seen:
-            total += info.st_blocks * 512
-            seen.add(info.st_ino)
+    with contextlib.suppress(FileNotFoundError), opened(path) as top:
+        for _, _, info in _walk(top):
+            if info.st_ino not in seen:
+                total += info.st_blocks * 512
+                seen.add(info.st_ino)
     return total
 
 
 def give(path: Path, owner: int) -> None:
-    """Give a tree to a uid (and its gid), the top last, which so tells that all was done. Follows no link."""
-    for entry in _walk(path):
-        os.chown(entry.path, owner, owner, follow_symlinks=False)
-    os.chown(path, owner, owner)
+    """Give what belongs to a tree's owner to a uid (and its gid); the top last, which tells that all was done.
+
+    What somebody else owns stays theirs: a guest can have made a link to it.
+    """
+    with opened(path) as top:
+        before = os.fstat(top).st_uid
+        for directory, name, _ in _walk(top):
+            with contextlib.suppress(FileNotFoundError), opened(name, directory, os.O_PATH | os.O_NOFOLLOW) as entry:
+                if os.fstat(entry).st_uid == before:
+                    _give(entry, owner)
+        os.fchown(top, owner, owner)
 
 
-def _walk(path: Path) -> Iterator["os.DirEntry[str]"]:
+@contextlib.contextmanager
+def opened(path: str | Path, directory: int | None = None, flags: int = DIRECTORY) -> Iterator[int]:
+    """Open a directory, or what `flags` say, in an open one; follows no link."""
+    handle = os.open(path, flags, 0o600, dir_fd=directory)
     try:
-        with os.scandir(path) as entries:
-            listed = list(entries)
-    except FileNotFoundError:
-        return
-    for entry in listed:
-        yield entry
-        if entry.is_dir(follow_symlinks=False):
-            yield from _walk(Path(entry.path))
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _give(entry: int, owner: int) -> None:
+    if _libc.fchownat(entry, b"", owner, owner, _AT_EMPTY_PATH):
+        raise OSError(ctypes.get_errno(), "a file could not be given to its server's user")
+
+
+def _walk(directory: int, depth: int = 1) -> Iterator[tuple[int, str, os.stat_result]]:
+    """Give each entry with its opened directory; what is no longer there when its turn comes is left out."""
+    _check_depth(depth)
+    for name in os.listdir(directory):
+        try:
+            info = os.stat(name, dir_fd=directory, follow_symlinks=False)
+            yield directory, name, info
+            if stat.S_ISDIR(info.st_mode):
+                with opened(name, directory) as inner:
+                    yield from _walk(inner, depth + 1)
+        except OSError as error:
+            if error.errno not in _MOVED:
+                raise
+
+
+def _check_depth(depth: int) -> None:
+    if depth > DEEPEST:
+        raise OSError(errno.ENAMETOOLONG, f"more than {DEEPEST} directories lie below each other")
+
+
+def _clone(reading: int, writing: int) -> bool:
+    """Make a file a copy of another by reference; False, with nothing in it, where that is impossible."""
+    try:
+        fcntl.ioctl(writing, _FICLONE, reading)
+    except OSError as error:
+        if error.errno in _UNABLE:
+            return False
+        raise
+    return True
 
 
 class _Copier:
     def __init__(self, owner: int | None, *, writable: bool) -> None:
-        self._owner, self._writable = owner, writable
+        self._owner, self._extra = owner, 0o200 if writable else 0
         self._chown = os.getuid() == 0
 
-    def directory(self, source: Path, target: Path) -> None:
+    def tree(self, source: Path, target: Path) -> None:
         target.mkdir(0o700)
-        with os.scandir(source) as entries:
-            for entry in entries:
-                self._entry(Path(entry.path), target / entry.name, entry.stat(follow_symlinks=False))
-        self._finish(target, source.stat(), 0o200 if self._writable else 0)
+        with opened(source) as reading, opened(target) as writing:
+            self._directory(reading, writing, 1)
+            if _libc.syncfs(writing):
+                raise OSError(ctypes.get_errno(), "the copy could not be written to its disk", str(target))
 
-    def _entry(self, source: Path, target: Path, info: os.stat_result) -> None:
-        if stat.S_ISDIR(info.st_mode):
-            self.directory(source, target)
-        elif stat.S_ISLNK(info.st_mode):
-            target.symlink_to(source.readlink())
-            self._own(target, info)
-        elif stat.S_ISREG(info.st_mode):
-            if not clone_file(source, target):
-                shutil.copyfile(source, target)
-            self._finish(target, info)
+    def _directory(self, source: int, target: int, depth: int) -> None:
+        """Copy what is in an open directory; a guest can't enter the copy before all of it is there."""
+        _check_depth(depth)
+        for name in os.listdir(source):
+            info = os.stat(name, dir_fd=source, follow_symlinks=False)
+            if stat.S_ISDIR(info.st_mode):
+                os.mkdir(name, 0o700, dir_fd=target)
+                with opened(name, source) as reading, opened(name, target) as writing:
+                    self._directory(reading, writing, depth + 1)
+            elif stat.S_ISLNK(info.st_mode):
+                os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
+                if self._chown:
+                    os.chown(name, *self._ids(info), dir_fd=target, follow_symlinks=False)
+            elif stat.S_ISREG(info.st_mode):
+                self._file(name, source, target)
+        self._finish(target, os.fstat(source), self._extra)
 
-    def _finish(self, path: Path, info: os.stat_result, extra: int = 0) -> None:
-        self._own(path, info)
-        path.chmod(stat.S_IMODE(info.st_mode) | extra)
-        os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    def _file(self, name: str, source: int, target: int) -> None:
+        with opened(name, source, SOURCE) as reading, opened(name, target, TARGET) as writing:
+            if not _clone(reading, writing):
+                while os.sendfile(writing, reading, None, _CHUNK):
+                    pass
+            self._finish(writing, os.fstat(reading))
 
-    def _own(self, path: Path, info: os.stat_result) -> None:
+    def _finish(self, target: int, info: os.stat_result, extra: int = 0) -> None:
         if self._chown:
-            uid, gid = (info.st_uid, info.st_gid) if self._owner is None else (self._owner, self._owner)
-            os.chown(path, uid, gid, follow_symlinks=False)
+            os.fchown(target, *self._ids(info))
+        os.fchmod(target, stat.S_IMODE(info.st_mode) | extra)
+        os.utime(target, ns=(info.st_atime_ns, info.st_mtime_ns))
+
+    def _ids(self, info: os.stat_result) -> tuple[int, int]:
+        return (info.st_uid, info.st_gid) if self._owner is None else (self._owner, self._owner)

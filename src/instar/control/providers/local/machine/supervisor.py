@@ -171,7 +171,7 @@ class Supervisor:
 
 
 def swap(server: Path) -> None:
-    """Make `next` the root and put the root before into the trash; may be repeated after a crash anywhere."""
+    """Make the next root the root and put the root before into the trash; may be repeated after a crash anywhere."""
     root, following = server / "root", server / NEXT
     if not following.exists():
         return

@@ -1,10 +1,14 @@
-"""Processes that work in a directory: a server's are found by where they stand, whoever started them."""
+"""Processes on the guest: waited for, ended, and found by the directory they work in, whoever started them."""
 
 import os
+import re
 import select
 import signal
 from collections.abc import Iterable
 from pathlib import Path
+
+_USER_TIME, _SYSTEM_TIME = 11, 12
+"""Where they stand in /proc/PID/stat, counted after the program's name."""
 
 
 def working_in(directories: Iterable[Path]) -> list[int]:
@@ -53,3 +57,13 @@ def wait(pid: int, timeout: float) -> bool:
         return bool(select.select([handle], [], [], timeout)[0])
     finally:
         os.close(handle)
+
+
+def effort(pid: int) -> int:
+    """Tell how much a process has done: it grows with the bytes it wrote and the CPU time it used."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        written = re.search(r"wchar: (\d+)", Path(f"/proc/{pid}/io").read_text())
+    except OSError:
+        return 0
+    return int(fields[_USER_TIME]) + int(fields[_SYSTEM_TIME]) + int(written[1] if written else 0)
