@@ -97,9 +97,9 @@ def test_the_agents_own_error_arrives_whole(authority: Authority, tmp_path: Path
 def test_an_answer_that_is_none_says_so(
     authority: Authority, tmp_path: Path, body: bytes, status: int
 ) -> None:
-    with _guest(authority, INSTANCE, tmp_path, _answer(body, status)) as guest:
-        with pytest.raises(GuestError, match="an answer that is none"):
-            guest.status()
+    answering = _guest(authority, INSTANCE, tmp_path, _answer(body, status))
+    with answering as guest, pytest.raises(GuestError, match="an answer that is none"):
+        guest.status()
 
 
 def test_an_endless_answer_is_cut_off(authority: Authority, tmp_path: Path) -> None:
