@@ -40,7 +40,7 @@ KINDS = {"same version": "17.10", "major": "18.6"}
 
 @dataclass
 class Hand:
-    """A cluster without Instar: a copy of an instance's data, on its own address; as root, under its own uid."""
+    """A cluster without Instar: a copy of an instance's data, on its own address and (as root) uid."""
 
     place: Path
     programs: Path
@@ -229,22 +229,11 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     images = find_images()
-    plane = ControlPlane(real_control_plane.home(), images)
-    plane.configure()
-    plane.start()
     digest = images.postgresql_18.digest.removeprefix("sha256:")
-    hand = Hand(
-        plane.home / "hand",
-        images.image_dir / digest / "tree/usr/lib/postgresql",
-        "127.120.7.7",
-        None if os.geteuid() else NOBODY,
-    )
-    try:
+    programs = images.image_dir / digest / "tree/usr/lib/postgresql"
+    with real_control_plane.installed(images, "serve") as plane:
+        hand = Hand(plane.home / "hand", programs, "127.120.7.7", None if os.geteuid() else NOBODY)
         measured = [one_round(plane, hand, number) for number in range(rounds)]
-    finally:
-        plane.delete_everything()
-        plane.stop()
-        shutil.rmtree(plane.home)
     told = summary(measured)
     show(told, rounds)
     results = HERE / "results"

@@ -3,12 +3,14 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -106,7 +108,8 @@ class ControlPlane:
     def stop(self) -> None:
         """End every program as an operator would."""
         for program in tuple(self.running):
-            program.send_signal(signal.SIGTERM)
+            with suppress(psutil.NoSuchProcess):
+                program.send_signal(signal.SIGTERM)
             program.wait(30)
             self.running.remove(program)
 
@@ -155,6 +158,34 @@ class ControlPlane:
             for process in processes_below(local)
             if process not in self.running and process.is_running()
         ]
+
+
+@contextmanager
+def installed(images: Images, *programs: str, store_url: str | None = None) -> Iterator[ControlPlane]:
+    """Run programs of an installation of its own; at the end nothing may be left of its instances.
+
+    Its directory is kept when that did not go well; its processes never are.
+    """
+    plane = ControlPlane(home(), images)
+    try:
+        plane.configure(store_url)
+        if store_url:
+            done = plane.command("db", "upgrade", "--config-file", str(plane.home / "instar.conf"))
+            assert done.status == 0, done.err
+        for program in programs:
+            plane.start(program)
+        yield plane
+        plane.ensure_running()
+        plane.delete_everything()
+        assert plane.leftovers() == []
+    finally:
+        plane.stop()
+        left = processes_below(plane.home)
+        for process in left:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    assert left == []
+    shutil.rmtree(plane.home)
 
 
 def home() -> Path:

@@ -1,6 +1,5 @@
 """What live and crash tests ask for: a real control plane, and instances in it."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -9,28 +8,15 @@ import pytest
 import real_control_plane
 from guest_images import Images
 from instar.client.errors import Busy, NotFound
-from real_control_plane import ControlPlane, processes_below
+from real_control_plane import ControlPlane
 from real_instance import RealInstance
 
 
 @pytest.fixture(scope="session")
 def installation(images: Images) -> Iterator[ControlPlane]:
     """`instar serve` for the whole session; at its end nothing may be left of the instances."""
-    plane = ControlPlane(real_control_plane.home(), images)
-    plane.configure()
-    plane.start()
-    try:
+    with real_control_plane.installed(images, "serve") as plane:
         yield plane
-        plane.ensure_running()
-        plane.delete_everything()
-        assert plane.leftovers() == []
-    finally:
-        plane.stop()
-        left = processes_below(plane.home)
-        for process in left:
-            process.kill()
-    assert left == []
-    shutil.rmtree(plane.home)
 
 
 @pytest.fixture

@@ -1,5 +1,7 @@
 """The whole control plane in one process: real door, engine and records over fake machines and guests."""
 
+import functools
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from oslo_config import cfg
+from sqlalchemy import event
 
 from instar.client import Client
 from instar.control import settings, wiring
@@ -14,6 +17,7 @@ from instar.control.engine.worker import Worker
 from instar.control.guests.fake import FakeGuests
 from instar.control.providers.fake import FakeProvider
 from instar.control.store import schema
+from instar.control.store.session import Store
 from instar.control.store.tables import Instance, Operation
 from instar.wire.agent import Manifest
 from instar.wire.states import OperationState
@@ -22,6 +26,10 @@ from wsgi_transport import client_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
+
+
+_HURRY = "PRAGMA synchronous=OFF"
+"""Scenarios survive everything but a power cut of the machine that tests them."""
 
 
 @dataclass
@@ -85,8 +93,11 @@ def world(conf: cfg.ConfigOpts) -> Iterator[World]:
         name.removeprefix("instar-"), image, provider.image(image).manifest
     )
     provider.on_stop = lambda name: guests.halt(name.removeprefix("instar-"))
+    records = Path(conf.state_dir) / "instar.db"
+    records.parent.mkdir()
+    records.write_bytes(_blank_records())
     house = wiring.build(conf, provider)
-    schema.upgrade(house.store)
+    event.listen(house.store.engine, "connect", lambda connection, _: connection.execute(_HURRY))
     wiring.register_images(house)
     worker = wiring.make_worker(house, guests)
     door = wiring.make_door(house, worker.wake)
@@ -95,6 +106,16 @@ def world(conf: cfg.ConfigOpts) -> Iterator[World]:
     yield World(house, provider, guests, worker, door, client_of(door, conf.api.project, token))
     worker.stop()
     house.store.close()
+
+
+@functools.cache
+def _blank_records() -> bytes:
+    """The file of a migrated, empty record store: made once, as it takes a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        store = Store(f"sqlite:///{folder}/records.db")
+        schema.upgrade(store)
+        store.close()
+        return (Path(folder) / "records.db").read_bytes()
 
 
 def manifest(version: str, agent: str = "1.0") -> Manifest:

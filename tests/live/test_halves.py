@@ -1,6 +1,5 @@
 """The API and two workers as programs of their own, on one PostgreSQL record store."""
 
-import shutil
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 
 import real_control_plane
 from guest_images import Images
-from real_control_plane import TIMEOUT, ControlPlane, processes_below
+from real_control_plane import TIMEOUT, ControlPlane
 from real_instance import RealInstance
 from waiting import until
 
@@ -32,21 +31,8 @@ def records(postgresql_server: tuple[Any, str]) -> Iterator[str]:
 @pytest.fixture
 def halves(images: Images, records: str) -> Iterator[ControlPlane]:
     """`instar api` and two `instar worker`."""
-    plane = ControlPlane(real_control_plane.home(), images)
-    plane.configure(records)
-    done = plane.command("db", "upgrade", "--config-file", str(plane.home / "instar.conf"))
-    assert done.status == 0, done.err
-    try:
-        for program in ("worker", "api", "worker"):
-            plane.start(program)
+    with real_control_plane.installed(images, "worker", "api", "worker", store_url=records) as plane:
         yield plane
-        plane.delete_everything()
-        assert plane.leftovers() == []
-    finally:
-        plane.stop()
-        for process in processes_below(plane.home):
-            process.kill()
-        shutil.rmtree(plane.home)
 
 
 def owner(plane: ControlPlane, records: str, operation_id: str) -> int | None:

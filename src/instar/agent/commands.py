@@ -21,10 +21,20 @@ TOLD_LINES = 12
 TICK = 1.0
 """Seconds between two ticks, longer when a tick itself takes long."""
 _GRACE = 1.0
-_DECISIVE = re.compile(r"\b(?:error|fatal|panic)\b[: ]|\bcould not\b", re.IGNORECASE)
+_DECISIVE = re.compile(r"\b(?:error|fatal|panic)\b[: ]|\bcould not\b|\bparameter \"", re.IGNORECASE)
+
+LONGEST_BRIEF = 120
+"""Letters of an error's first sentence: a short text is all that many a reader is shown."""
 
 Tick = Callable[[int], None]
 """Called with how many bytes a program has printed so far; what it raises ends the program."""
+
+
+class Failed(GuestError):
+    """A program ended with another exit status than 0."""
+
+    printed: str = ""
+    """All that was kept of what it printed."""
 
 
 def run(
@@ -38,12 +48,13 @@ def run(
 ) -> str:
     """Run a program to its end and give what it printed (both streams, at most the last MiB).
 
-    `argv` and `env` may be seen by other users of the machine: no secrets in them. Raises GuestError with the
-    exit status, the line that tells the cause, and the last lines; on a timeout, or when `tick` raises, the
-    program and its children are ended first. With a `tick` there is no timeout: it decides.
+    `argv` and `env` may be seen by other users of the machine: no secrets in them. Raises Failed with the
+    exit status, the line that tells the cause, and the last lines. On a timeout
+    (GuestError), or when `tick` raises, the program and its children are ended first. With a `tick` there is
+    no timeout: it decides.
     """
     words = [os.fspath(word) for word in argv]
-    name = Path(words[0]).name
+    name = Path(next(filter(os.path.isabs, words), words[0])).name  # of what `unshare` leads to
     with tempfile.TemporaryFile() as output:
         process = _start(words, output, cwd, env)
         try:
@@ -60,7 +71,9 @@ def run(
                 retryable=True,
             )
         if status := process.wait():
-            raise GuestError(f"{name} failed with {_told(status)}", seen=_told_by(output), remedy=remedy)
+            failed = Failed(f"{name} failed with {_told(status)}", seen=_told_by(output), remedy=remedy)
+            failed.printed = _read(output)
+            raise failed
         return _read(output)
 
 
@@ -115,6 +128,11 @@ def _read(output: IO[bytes]) -> str:
 
 def _told_by(output: IO[bytes]) -> str:
     return decisive_first(_read(output))
+
+
+def brief(text: str) -> str:
+    """Cut an error's first sentence to what every reader is shown."""
+    return text[:LONGEST_BRIEF]
 
 
 def decisive_first(text: str) -> str:

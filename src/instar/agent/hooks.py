@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from instar.agent.datastores.base import Datastore, Report
-from instar.agent.jobs import Work
+from instar.agent.jobs import Task
 from instar.wire.agent import (
     DatabaseSpec,
     PostUpgradeParams,
@@ -70,10 +70,16 @@ class Password(BaseModel):
 
 @dataclass(frozen=True)
 class Job:
-    """A hook that is run as a named job."""
+    """A hook that is run as a named job.
+
+    `patience` is how many seconds it may stand still: a little less than those who wait for it allow, so that
+    they learn the reason. One that `gives_way` ends when another job is started.
+    """
 
     params: type[BaseModel]
     run: Callable[[Datastore, Any, Report], dict[str, Any]]
+    patience: float = 170.0
+    gives_way: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,13 +91,13 @@ class Call:
 
 
 JOBS: Mapping[str, Job] = {
-    "prepare": Job(PrepareParams, lambda d, p, report: d.prepare(p, report)),
+    "prepare": Job(PrepareParams, lambda d, p, report: d.prepare(p, report), patience=590),
     "start": Job(Nothing, lambda d, p, report: d.start(report)),
     "stop": Job(Nothing, lambda d, p, report: d.stop(report)),
     "restart": Job(Nothing, lambda d, p, report: d.restart(report)),
     "pre_upgrade": Job(UpgradeParams, lambda d, p, report: d.pre_upgrade(p, report)),
-    "post_upgrade": Job(PostUpgradeParams, lambda d, p, report: d.post_upgrade(p, report)),
-    "settle": Job(Nothing, lambda d, p, report: d.settle(report)),
+    "post_upgrade": Job(PostUpgradeParams, lambda d, p, report: d.post_upgrade(p, report), patience=590),
+    "settle": Job(Nothing, lambda d, p, report: d.settle(report), patience=590, gives_way=True),
 }
 
 CALLS: Mapping[str, Call] = {
@@ -122,13 +128,13 @@ def changed(update: UserUpdate) -> UserSpec:
     )
 
 
-def bind(datastore: Datastore, hook: str, params: Mapping[str, Any]) -> Work:
+def bind(datastore: Datastore, hook: str, params: Mapping[str, Any]) -> Task:
     """Give what a job runs. Raises NotFound for an unknown hook, BadRequest naming the parameter."""
     if hook not in JOBS:
         raise NotFound(f"There is no job hook {hook!r}", remedy=f"Hooks are: {', '.join(JOBS)}.")
     job = JOBS[hook]
     given = parse(job.params, params)
-    return lambda report: job.run(datastore, given, report)
+    return Task(lambda report: job.run(datastore, given, report), job.patience, job.gives_way)
 
 
 def call(datastore: Datastore, hook: str, params: Mapping[str, Any]) -> dict[str, Any]:

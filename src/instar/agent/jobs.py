@@ -2,6 +2,8 @@
 
 A job is known by the name that its starter gave it, so that starting it twice is safe. Parameters are never
 written: they may hold passwords. A job under way when the agent died has Failed, with code `interrupted`.
+One that nobody waits for ends when another is started, with code `cancelled`; one that has stopped moving
+ends before its starter gives up on it.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +21,25 @@ from pydantic import ValidationError
 from instar.agent import durable
 from instar.agent.datastores.base import Report
 from instar.wire.agent import JobStart, JobView, Progress
-from instar.wire.errors import BadRequest, Busy, ErrorBody, InstarError
+from instar.wire.errors import BadRequest, Busy, ErrorBody, GuestError, InstarError
 from instar.wire.states import JobState
 
 LONGEST_WAIT = 10.0
 """Seconds that `view` waits at most."""
 
 Work = Callable[[Report], dict[str, Any]]
-Bind = Callable[[str, dict[str, Any]], Work]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a job runs, how many seconds it may stand still, and whether it gives way to the next job."""
+
+    work: Work
+    patience: float
+    gives_way: bool = False
+
+
+Bind = Callable[[str, dict[str, Any]], Task]
 """`bind(hook, params)` checks both and gives what the job runs. Raises BadRequest."""
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -38,6 +52,24 @@ class Interrupted(InstarError):
     code = "interrupted"
 
 
+class Cancelled(InstarError):
+    """The job gave way to another one; hooks may be repeated."""
+
+    code = "cancelled"
+
+
+@dataclass
+class Run:
+    """A job under way."""
+
+    job_id: str
+    task: Task
+    told: tuple[str, float | None, float] = ("", None, 0)
+    moved_at: float = 0.0
+    successor: str | None = None
+    """The job that it has to give way to."""
+
+
 class Jobs:
     """The jobs of one server, kept in `directory`."""
 
@@ -47,14 +79,15 @@ class Jobs:
         self._bind = bind
         self._changed = threading.Condition()
         self._turn = threading.Lock()
-        self._running: str | None = None
+        self._running: Run | None = None
         self._closed = False
         self._views: dict[str, JobView] = dict(self._load())
 
     def start(self, job_id: str, start: JobStart) -> JobView:
         """Start the job, or tell of it when it was started before.
 
-        A job that Failed with a retryable error is started again. Raises Busy, naming the job that runs.
+        A job that Failed with a retryable error is started again. Raises Busy, naming the job that runs,
+        unless that one gives way; the new job then begins when it has ended.
         """
         check_id(job_id)
         with self._changed:
@@ -63,26 +96,33 @@ class Jobs:
                 raise BadRequest(f"Job {job_id} was started with hook {known.hook}, not {start.hook}")
             if known is not None and not _may_start_again(known):
                 return known
-            if self._running is not None:
+            before = self._running
+            if before is not None and not before.task.gives_way:
                 raise Busy(
-                    f"Job {self._running} is running",
-                    seen=f"hook {self._views[self._running].hook}",
+                    f"Job {before.job_id} is running",
+                    seen=f"hook {self._views[before.job_id].hook}",
                     remedy="Wait for its end.",
                     retryable=True,
                 )
-            work = self._bind(start.hook, start.params)
+            run = Run(job_id, self._bind(start.hook, start.params))
             view = JobView(id=job_id, hook=start.hook, state=JobState.IN_PROGRESS, started_at=time.time())
             self._keep(view)
-            self._running = job_id
-        threading.Thread(target=self._run, args=(view, work), name=f"job {job_id}", daemon=True).start()
+            self._running = run
+            if before is not None:
+                before.successor = job_id
+        threading.Thread(target=self._run, args=(run,), name=f"job {job_id}", daemon=True).start()
         return view
 
     def view(self, job_id: str, wait: float = 0.0) -> JobView:
         """Tell of a job, after up to `wait` seconds if it runs; NotStarted when nobody started it here."""
         check_id(job_id)
+        unknown = JobView(id=job_id, state=JobState.NOT_STARTED)
         with self._changed:
-            self._changed.wait_for(lambda: self._running != job_id, timeout=min(max(wait, 0.0), LONGEST_WAIT))
-            return self._views.get(job_id, JobView(id=job_id, state=JobState.NOT_STARTED))
+            self._changed.wait_for(
+                lambda: self._views.get(job_id, unknown).state is not JobState.IN_PROGRESS,
+                timeout=min(max(wait, 0.0), LONGEST_WAIT),
+            )
+            return self._views.get(job_id, unknown)
 
     @contextlib.contextmanager
     def idle(self) -> Iterator[bool]:
@@ -99,10 +139,14 @@ class Jobs:
         with self._changed:
             self._closed = True
 
-    def _run(self, view: JobView, work: Work) -> None:
-        _log.info("job started: id=%s hook=%s", view.id, view.hook)
+    def _run(self, run: Run) -> None:
+        def report(message: str, percent: float | None = None, measure: float = 0) -> None:
+            self._report(run, (message, percent, measure))
+
         with self._turn:
-            result, error = _outcome(work, lambda message, percent: self._report(view.id, message, percent))
+            _log.info("job started: id=%s hook=%s", run.job_id, self._views[run.job_id].hook)
+            run.moved_at = time.monotonic()
+            result, error = _outcome(run.task.work, report)
         ended = {
             "state": JobState.SUCCEEDED if error is None else JobState.FAILED,
             "result": result,
@@ -112,19 +156,31 @@ class Jobs:
         with self._changed:
             if self._closed:
                 return
-            view = self._views[view.id].model_copy(update=ended)
+            view = self._views[run.job_id].model_copy(update=ended)
             self._keep(view)
-            self._running = None
+            if self._running is run:
+                self._running = None
             self._changed.notify_all()
         _log.info(
             "job ended: id=%s state=%s%s", view.id, view.state, f" error={error.brief}" if error else ""
         )
 
-    def _report(self, job_id: str, message: str, percent: float | None) -> None:
+    def _report(self, run: Run, told: tuple[str, float | None, float]) -> None:
+        now = time.monotonic()
         with self._changed:
-            view = self._views[job_id]
-            progress = Progress(message=message, percent=percent, moved=view.progress.moved + 1)
-            self._views[job_id] = view.model_copy(update={"progress": progress})
+            if run.successor is not None:
+                raise Cancelled(
+                    f"Job {run.job_id} gave way to job {run.successor}",
+                    remedy="Start it again afterwards.",
+                    retryable=True,
+                )
+            if told != run.told:
+                run.told, run.moved_at = told, now
+                view = self._views[run.job_id]
+                progress = Progress(message=told[0], percent=told[1], moved=view.progress.moved + 1)
+                self._views[run.job_id] = view.model_copy(update={"progress": progress})
+            elif now - run.moved_at > run.task.patience:
+                raise _stalled(self._views[run.job_id].hook, run)
 
     def _keep(self, view: JobView) -> None:
         self._views[view.id] = view
@@ -155,6 +211,14 @@ def _interrupted(view: JobView) -> JobView:
         f"The agent ended while hook {view.hook} ran", remedy="Start the job again.", retryable=True
     )
     return view.model_copy(update={"state": JobState.FAILED, "error": error.body})
+
+
+def _stalled(hook: str, run: Run) -> GuestError:
+    return GuestError(
+        f"{hook} was stopped: nothing moved for {run.task.patience:g} s",
+        seen=f"it stood at: {run.told[0]}",
+        remedy="See what keeps the database or its disk from going on, and try again.",
+    )
 
 
 def _outcome(work: Work, report: Report) -> tuple[dict[str, Any] | None, ErrorBody | None]:

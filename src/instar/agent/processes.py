@@ -1,4 +1,4 @@
-"""Processes on the guest: waited for, ended, and found by the directory they work in, whoever started them."""
+"""Processes on the guest: waited for, ended, and found by where they work, whoever started them."""
 
 import os
 import re

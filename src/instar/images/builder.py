@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import instar
-from instar.images import guest_agent, packages, store, tree
+from instar.images import extensions, guest_agent, packages, store, tree
 from instar.images.errors import BuildError
 from instar.images.interpreter import Interpreter, choose
 from instar.images.recipe import Recipe
@@ -33,7 +33,7 @@ def build(
             ]
             needs = guest_agent.requirements()
             agent = packages.fetch(needs, interpreter, progress, dependencies=True, fresh=fresh)
-            manifest = _describe(recipe, interpreter, [*engines, agent])
+            manifest = _describe(recipe, interpreter, engines, agent)
             built = _find(image_dir, manifest)
             if built is not None:
                 progress("nothing has changed since it was built")
@@ -47,8 +47,9 @@ def build(
         raise _explain(error, image_dir) from error
 
 
-def _describe(recipe: Recipe, interpreter: Interpreter, fetched: list[Path]) -> Manifest:
+def _describe(recipe: Recipe, interpreter: Interpreter, engines: list[Path], agent: Path) -> Manifest:
     """Write down all that decides what the image holds; digest and time are left for the finished image."""
+    fetched = [*engines, agent]
     sources = {name: version for folder in fetched for name, version in packages.versions(folder).items()}
     sources["instar"] = guest_agent.sources()
     sources["python"] = f"{interpreter.version} {interpreter.path}"
@@ -62,6 +63,7 @@ def _describe(recipe: Recipe, interpreter: Interpreter, fetched: list[Path]) -> 
         agent_version=instar.__version__ + recipe.agent_suffix,
         glibc=(os.confstr("CS_GNU_LIBC_VERSION") or "").removeprefix("glibc "),
         icu=_icu(fetched),
+        extensions=extensions.offered(recipe, engines),
         built_from=sources,
     )
 

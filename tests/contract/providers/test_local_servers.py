@@ -4,58 +4,15 @@ import json
 import os
 import signal
 import stat
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from harnesses import FILES, LocalHarness, Rig, is_alive, until
+from processes import in_child, last_generation
 
 from instar.control.providers.local.machine import supervisor
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
-
-CHANGES = {
-    "os.rename",
-    "os.mkdir",
-    "os.remove",
-    "os.rmdir",
-    "os.symlink",
-    "os.chmod",
-    "open",
-    "subprocess.Popen",
-}
-
-
-def in_child(work: Callable[[], object], die_at: int = 0) -> int:
-    """Do work in a process of its own, killed at its `die_at`-th change to a file; gives how many it made."""
-    reading, writing = os.pipe()
-    if (pid := os.fork()) == 0:
-        seen = 0
-
-        def count(event: str, _args: object) -> None:
-            nonlocal seen
-            seen += event in CHANGES
-            if die_at and seen == die_at:
-                os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(count)
-            work()
-            os.write(writing, str(seen).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as answer:
-        made = answer.read()
-    os.waitpid(pid, 0)
-    return int(made or 0)
-
-
-def last_generation(rig: Rig, boots: int) -> list[int]:
-    """Wait until the last boot has started its processes (four for each boot), and give their ids."""
-    until(lambda: len(rig.boots()) == boots and len(rig.pids()) == 4 * boots, f"{boots} boots")
-    return rig.pids()[-4:]
 
 
 @pytest.fixture
@@ -183,26 +140,6 @@ def test_a_boot_finds_run_empty_and_the_old_root_is_cleared_away(local_rig: Rig,
     local_rig.rebuild()
     trash = root.parent / "trash"
     until(lambda: not list(trash.iterdir()), "the trash is empty")
-
-
-def test_links_that_a_guest_leaves_lead_nobody_astray(local_rig: Rig, place: Path) -> None:
-    outside = place / "outside"
-    outside.mkdir()
-    (outside / "precious").write_text("kept")
-    root = local_rig.harness.place(local_rig.handle) / "root"
-    (root / "run").rmdir()
-    (root / "run").symlink_to(outside)
-    (root / "etc/instar/image.json").unlink()
-    os.mkfifo(root / "etc/instar/image.json")
-    (root / "var/lib/instar").rename(root / "elsewhere")
-    (root / "var/lib/instar").symlink_to(outside)
-    provider = local_rig.harness.provider
-    assert provider.inspect_server(local_rig.handle).image is None
-    with pytest.raises(ProviderError):
-        provider.attach_volume(local_rig.handle, local_rig.volume.handle)
-    provider.reboot_server(local_rig.handle, "r")
-    local_rig.up()
-    assert [path.name for path in outside.iterdir()] == ["precious"]
 
 
 def test_files_belong_to_the_server_alone(local_rig: Rig) -> None:

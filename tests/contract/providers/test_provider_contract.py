@@ -214,6 +214,28 @@ def test_a_rebuild_happens_once_for_each_token(rig: Rig) -> None:
     until(lambda: len(rig.boots()) == 3, "the second rebuild has booted")
 
 
+def test_a_rebuild_that_arrives_after_a_newer_one_changes_nothing(rig: Rig) -> None:
+    provider, (old, new) = rig.harness.provider, rig.harness.images
+    for count, (token, image) in enumerate((("first", new), ("second", old)), start=2):
+        provider.rebuild_server(rig.handle, image, dict(FILES), token)
+        rig.up()
+        until(lambda count=count: len(rig.boots()) == count, f"{token} has booted")  # type: ignore[misc]
+    rig.harness.scribble(rig.handle)
+    late = provider.rebuild_server(rig.handle, new, dict(FILES), "first")
+    assert (late.state, late.image, late.token) == (ServerState.ACTIVE, old, "second")
+    assert rig.harness.has_scribble(rig.handle)
+    assert len(rig.boots()) == 3
+
+
+def test_a_reboot_that_arrives_after_a_newer_one_changes_nothing(rig: Rig) -> None:
+    for count, token in enumerate(("r1", "r2"), start=2):
+        rig.harness.provider.reboot_server(rig.handle, token)
+        until(lambda count=count: len(rig.boots()) == count, "the server has booted again")  # type: ignore[misc]
+    rig.up()
+    assert rig.harness.provider.reboot_server(rig.handle, "r1").state == ServerState.ACTIVE
+    assert len(rig.boots()) == 3
+
+
 def test_a_staged_image_is_used_and_staging_may_be_repeated(rig: Rig) -> None:
     provider = rig.harness.provider
     for _ in range(2):

@@ -32,6 +32,27 @@ def test_failure_tells_program_status_and_last_lines() -> None:
     assert body.remedy == "Do this."
 
 
+def test_line_that_tells_the_cause_comes_first() -> None:
+    code = "print('setting up'); print('made: error: no room'); print('removing'); raise SystemExit(1)"
+    with pytest.raises(GuestError) as failed:
+        commands.run(python(code))
+    assert failed.value.body.seen.splitlines() == ["made: error: no room", "setting up", "removing"]
+
+
+def test_tick_learns_how_much_was_printed_and_may_end_the_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commands, "TICK", 0.01)
+    seen: list[int] = []
+
+    def tick(printed: int) -> None:
+        seen.append(printed)
+        if printed:
+            raise GuestError("enough")
+
+    with pytest.raises(GuestError, match="enough"):
+        commands.run(python("import time; print('x' * 9, flush=True); time.sleep(60)"), tick=tick)
+    assert seen[-1] == 10
+
+
 def test_missing_program_is_named() -> None:
     with pytest.raises(GuestError, match="/no/such/program could not be started"):
         commands.run(["/no/such/program"])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from instar.agent.datastores.base import Report
-from instar.agent.jobs import Jobs, Work
+from instar.agent.jobs import Jobs, Task
 from instar.wire.agent import JobStart
 from instar.wire.errors import BadRequest, Busy, GuestError
 from instar.wire.states import JobState
@@ -19,8 +19,11 @@ class Hooks:
         self.runs: list[dict[str, Any]] = []
         self.gate = threading.Event()
         self.outcome: Callable[[], dict[str, Any]] = lambda: {"done": True}
+        self.patience = 60.0
 
-    def bind(self, hook: str, params: dict[str, Any]) -> Work:
+    def bind(self, hook: str, params: dict[str, Any]) -> Task:
+        if hook == "modest":
+            return Task(self._stand_still, self.patience, gives_way=True)
         if hook != "work":
             raise BadRequest("no such hook")
 
@@ -30,7 +33,14 @@ class Hooks:
             assert self.gate.wait(10)
             return self.outcome()
 
-        return work
+        return Task(work, self.patience)
+
+    def _stand_still(self, report: Report) -> dict[str, Any]:
+        report("counting", None, 1)
+        report("counting", None, 2)
+        while not self.gate.wait(0.001):
+            report("counting", None, 2)
+        return {}
 
 
 @pytest.fixture
@@ -67,6 +77,31 @@ def test_second_job_is_refused_naming_the_first(jobs: Jobs, hooks: Hooks) -> Non
     with pytest.raises(BadRequest, match="hook"):
         jobs.start("first", JobStart(hook="other"))
     hooks.gate.set()
+
+
+def test_job_that_gives_way_ends_when_another_is_started(jobs: Jobs, hooks: Hooks) -> None:
+    jobs.start("first", JobStart(hook="modest"))
+    assert jobs.start("second", WORK).state is JobState.IN_PROGRESS
+    first = jobs.view("first", wait=10)
+    assert first.error is not None
+    assert (first.error.code, first.error.retryable) == ("cancelled", True)
+    assert "second" in first.error.brief
+    with pytest.raises(Busy, match="second"):
+        jobs.start("first", JobStart(hook="modest"))
+    hooks.gate.set()
+    assert jobs.view("second", wait=10).state is JobState.SUCCEEDED
+    assert jobs.start("first", JobStart(hook="modest")).state is JobState.IN_PROGRESS
+    assert jobs.view("first", wait=10).state is JobState.SUCCEEDED
+
+
+def test_job_that_stands_still_is_stopped_and_tells_where(jobs: Jobs, hooks: Hooks) -> None:
+    hooks.patience = 0.0
+    jobs.start("j", JobStart(hook="modest"))
+    view = jobs.view("j", wait=10)
+    assert view.error is not None
+    assert (view.error.code, view.error.retryable, view.progress.moved) == ("guest", False, 2)
+    assert view.error.brief == "modest was stopped: nothing moved for 0 s"
+    assert "counting" in view.error.seen
 
 
 @pytest.mark.parametrize(("retryable", "runs"), [(True, 2), (False, 1)])

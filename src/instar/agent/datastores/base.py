@@ -67,21 +67,26 @@ class Datastore:
         raise self._lacks("restart")
 
     def pre_upgrade(self, params: UpgradeParams, report: Report) -> dict[str, Any]:
-        """Check again, stop the database cleanly, save configuration to the volume, let go of the volume.
+        """Check again, save configuration to the volume, keep clients out, stop the database, let go of it.
 
-        Gives `upgrade_info`, a JSON object, which the new image's `post_upgrade` receives. On any failure the
-        database is running again before the error is raised. Repeatable.
+        Gives `upgrade_info`, a JSON object, which the new image's `post_upgrade` receives; its `read_back` is
+        a ReadBack of what there was when nobody could change it any more. On any failure the database serves
+        again before the error is raised. Repeatable.
         """
         raise self._lacks("pre_upgrade")
 
     def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
         """Take the volume, restore configuration, upgrade the data files, start, check through the private
-        socket, and only then let clients in. Repeatable after a crash at any point.
+        socket, and only then let clients in. `read_back` in the answer is a ReadBack from before that.
+        Repeatable after a crash at any point.
         """
         raise self._lacks("post_upgrade")
 
     def settle(self, report: Report) -> dict[str, Any]:
-        """What an upgrade leaves for when clients are served again: statistics, old files. Repeatable."""
+        """What an upgrade leaves for when clients are served again: statistics, old files.
+
+        It ends, Failed with code `cancelled`, as soon as another job is started. Repeatable.
+        """
         return {}
 
     # -- calls ------------------------------------------------------------------------------------------

@@ -40,8 +40,8 @@ class FakeServer:
 class FakeGuests:
     """All fake guests.
 
-    `failing[hook]` is raised by that hook, `before[hook]` is called before it, `silent` holds the ids of those
-    that do not answer.
+    `failing[hook]` is raised by that hook, `before[hook]` is called before it, `silent` holds the ids of
+    those that do not answer.
     """
 
     def __init__(self) -> None:

@@ -74,7 +74,7 @@ STORY: Story[Context] = Story(
     status=InstanceStatus.SHUTDOWN,
     ends_as=InstanceStatus.DELETED,
     steps=(
-        Step("stop_database", stop_database, Stretch.SWITCH, patience=60),
+        Step("stop_database", stop_database, Stretch.SWITCH, patience=60, optional=True),
         Step("server", server, Stretch.SWITCH),
         Step("volume", volume, Stretch.SWITCH),
         Step("network", network, Stretch.SWITCH),

@@ -110,9 +110,10 @@ class ServerSpec:
 
 @dataclass(frozen=True)
 class ServerInfo:
-    """What is known of a server; `image` is the image its root disk was made from, read from the machine.
+    """What is known of a server; `image` is the image its root disk was made from.
 
-    `token` is the token of the last rebuild that was carried out (empty after create).
+    `token` is the token of the last rebuild that was carried out (empty after create). Both are what the
+    provider knows: a guest, which can write to its root disk, can't make them say anything else.
     """
 
     handle: Handle
@@ -200,7 +201,8 @@ class Provider(Protocol):
         """Wipe the root disk, replace it by the image, inject files again; the port and the volume stay.
 
         `token` names this rebuild: a repeat with the same token looks before it acts, finishes what was begun
-        and wipes nothing twice. Every process of the old server is gone before the new one starts.
+        and wipes nothing twice, also when it arrives after a newer rebuild: then it tells the present state.
+        Every process of the old server is gone before the new one starts. On failure the old one runs on.
         """
 
     def reboot_server(self, handle: Handle, token: str) -> ServerInfo:
@@ -216,4 +218,8 @@ class Provider(Protocol):
         """Give the last lines that the server printed."""
 
     def recover(self) -> None:
-        """Called when a worker starts: boot again what should run and does not (the machine was rebooted)."""
+        """Boot again what should run and does not; never what is being deleted, or changed by somebody else.
+
+        Cheap: workers call it every few seconds, while operations are under way. A server that can't be
+        brought back is logged with its cause and holds up no other.
+        """

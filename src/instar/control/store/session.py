@@ -1,7 +1,8 @@
 """The record store: its engine, transactions that write or read, and the store's own clock."""
 
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, func, literal_column, make_url, select
@@ -22,11 +23,17 @@ class Store:
     def __init__(self, url: str, *, pool_size: int = 20) -> None:
         self.url = make_url(url)
         self.engine = _engine(self.url, pool_size)
+        self._turn: AbstractContextManager[object] = (
+            threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        )
 
     @contextmanager
     def begin(self) -> Iterator[Session]:
-        """A transaction that may write: committed at the end, rolled back on an exception."""
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+        """A transaction that may write: committed at the end, rolled back on an exception.
+
+        SQLite admits one writer and lets the others try again at random; our own threads take turns instead.
+        """
+        with self._turn, Session(self.engine, expire_on_commit=False) as session, session.begin():
             if self.engine.dialect.name == "sqlite":
                 session.connection().exec_driver_sql("BEGIN IMMEDIATE")
             yield session

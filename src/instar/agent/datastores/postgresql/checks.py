@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from typing import Any, LiteralString
 
 from instar.agent import volume
-from instar.agent.datastores.postgresql import inspection
+from instar.agent.datastores.postgresql import inspection, tablespaces
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.layout import major_of
+from instar.agent.datastores.postgresql.server import Server
 from instar.agent.datastores.postgresql.sessions import Session, session
 from instar.wire.agent import UpgradeParams
 from instar.wire.errors import BadRequest, Finding, InstarError, Severity
@@ -26,28 +27,38 @@ _SLOTS: LiteralString = (
 _SUBSCRIPTIONS: LiteralString = "SELECT subname FROM pg_subscription ORDER BY subname"
 
 
-def findings(cluster: Cluster, params: UpgradeParams, used: int | None = None) -> list[Finding]:
-    """Gather every finding. `used` is what the volume's files take up, worked out when it is None."""
+def findings(server: Server, params: UpgradeParams) -> list[Finding]:
+    """Gather every finding."""
     if params.method not in METHODS:
         raise BadRequest(f"method must be one of {', '.join(METHODS)}", seen=params.method)
-    target = major_of(params.target_engine_version)
+    cluster = server.usable()
     try:
         with session(cluster) as connection:
             if not cluster.is_open():
                 return [_unhealthy("it lets no clients in")]
-            found = [*_version(connection, params)]
-            if target > int(cluster.data.name):
-                found += [*_contents(connection)]
+            found = [*_version(connection, params), *contents(server, params, connection)]
     except InstarError as error:
         return [_unhealthy(error.body.sentence())]
-    if target > int(cluster.data.name):
-        found += [*_space(cluster, params.method, used)]
+    if _is_major(server, params):
+        found += [*_space(cluster, params.method)]
     return found
+
+
+def contents(server: Server, params: UpgradeParams, connection: Session) -> list[Finding]:
+    """Gather what clients may have made that stands in the way."""
+    major = _is_major(server, params)
+    found = tablespaces.locations(connection, server.cluster().data)
+    findings = [*tablespaces.misplaced(server.layout, found, major=major)]
+    return [*findings, *_unconvertible(connection)] if major else findings
 
 
 def blocking(found: list[Finding]) -> list[Finding]:
     """Give the findings that forbid the upgrade."""
     return [finding for finding in found if finding.severity is Severity.BLOCK]
+
+
+def _is_major(server: Server, params: UpgradeParams) -> bool:
+    return major_of(params.target_engine_version) > server.layout.major
 
 
 def _unhealthy(seen: str) -> Finding:
@@ -66,7 +77,7 @@ def _version(connection: Session, params: UpgradeParams) -> Iterator[Finding]:
         )
 
 
-def _contents(connection: Session) -> Iterator[Finding]:
+def _unconvertible(connection: Session) -> Iterator[Finding]:
     looks: list[tuple[str, LiteralString, str, str]] = [
         ("prepared_transactions", _PREPARED, "Prepared transactions", "Commit or roll them back."),
         (
@@ -88,12 +99,12 @@ def _contents(connection: Session) -> Iterator[Finding]:
             yield Finding(check=check, seen=f"{what}: {_told(rows)}", remedy=remedy)
 
 
-def _space(cluster: Cluster, method: str, used: int | None) -> Iterator[Finding]:
+def _space(cluster: Cluster, method: str) -> Iterator[Finding]:
     place = os.statvfs(cluster.data)
     free = place.f_bavail * place.f_frsize
     needed = SPARE
     if method == "copy":
-        needed += volume.used(cluster.data) if used is None else used
+        needed += volume.used(cluster.data)
     if free < needed:
         yield Finding(
             check="free_space",

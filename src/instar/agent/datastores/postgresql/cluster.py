@@ -4,26 +4,32 @@ The server has a session of its own and outlives the agent; it is found again by
 """
 
 import os
-import re
 import shutil
 import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from instar.agent import commands, durable, processes
-from instar.agent.datastores.postgresql import access, identity
+from instar.agent import commands, durable, processes, volume
+from instar.agent.datastores.postgresql import access, identity, refusals
 from instar.wire.errors import GuestError
 
 POLL = 0.005
 PATIENCE = 600.0
-"""Seconds that a start or stop may take while the server prints nothing."""
+"""Seconds that a start may take while the server prints nothing, and a stop that nobody watches."""
 LARGEST_LOG = 64 << 20
 _STATUS_LINE = 7
 _SHUT_DOWN = "shut down"
+
+Tick = Callable[[int], None]
+"""Called about every second with a number that changes as the work goes on; what it raises ends the wait."""
+
+
+def nobody(measure: int) -> None:
+    """Watch without a word."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,7 @@ class Cluster:
 
     # -- what is done -----------------------------------------------------------------------------------
 
-    def make(self, options: Sequence[str]) -> None:
+    def make(self, options: Sequence[str], tick: Tick) -> None:
         """Make the data directory with initdb; what an interrupted one left, running or not, goes first.
 
         No server may run on a directory beside this one.
@@ -84,30 +90,35 @@ class Cluster:
         self.data.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         words: list[str | Path] = [self.programs / "initdb", "-D", self.data, "-U", access.ADMINISTRATOR]
         words += ["-A", "trust", *options]
-        commands.run(identity.named(words), timeout=PATIENCE, cwd=self.data.parent)
+        commands.run(identity.named(words), tick=lambda _: tick(volume.used(self.data)), cwd=self.data.parent)
 
-    def start(self, hba: str = access.CLOSED) -> None:
-        """Start the server with this access file and wait until it accepts connections; adopts a running one.
+    def start(self, tick: Tick = nobody) -> None:
+        """Start the server with clients kept out, wait until it accepts connections; adopts a running one.
 
         Raises GuestError with the last lines of its log.
         """
         since = self._log_size()
         if self.postmaster() is None:
             self.clear_remains()
-            access.write(self.data, hba)
+            access.write(self.data, access.CLOSED)
             since = self._launch()
-        self._await_ready(since)
+        self._await_ready(since, tick)
 
-    def stop(self) -> None:
+    def stop(self, tick: Tick = nobody) -> None:
         """Stop the server cleanly, ending its clients' sessions; succeeds when it does not run."""
         pid = self.postmaster()
         if pid is None:
             return
         processes.send(pid, signal.SIGINT)
-        if not processes.wait(pid, PATIENCE):
-            raise GuestError(
-                f"The database did not stop within {PATIENCE:g} s", seen=self._last_lines(), retryable=True
-            )
+        deadline = time.monotonic() + PATIENCE
+        while not processes.wait(pid, commands.TICK):
+            tick(self._shutting_down())
+            if tick is nobody and time.monotonic() > deadline:
+                raise GuestError(
+                    f"The database did not stop within {PATIENCE:g} s",
+                    seen=self._last_lines(),
+                    retryable=True,
+                )
 
     def let_in(self) -> None:
         """Let clients in over the network. Repeatable."""
@@ -125,6 +136,10 @@ class Cluster:
         processes.kill(processes.working_in([self.data]))
         (self.data / "postmaster.pid").unlink(missing_ok=True)
         (self.sockets / f".s.PGSQL.{self.port}.lock").unlink(missing_ok=True)
+
+    def _shutting_down(self) -> int:
+        """Tell how much the server's processes have done; the last one writes what is dirty, and ends."""
+        return sum(processes.effort(pid) for pid in processes.working_in([self.data]))
 
     def _switch(self, hba: str) -> None:
         access.write(self.data, hba)
@@ -166,14 +181,17 @@ class Cluster:
             if processes.wait(process.pid, POLL):
                 raise self._did_not_start(since)
 
-    def _await_ready(self, since: int) -> None:
-        deadline, size = time.monotonic() + PATIENCE, -1
+    def _await_ready(self, since: int, tick: Tick) -> None:
+        deadline, size, told = time.monotonic() + PATIENCE, -1, time.monotonic()
         while not self.is_ready():
             pid = self.postmaster()
             if pid is None or processes.wait(pid, POLL):
                 raise self._did_not_start(since)
             if size != (size := self._log_size()):
                 deadline = time.monotonic() + PATIENCE
+            if time.monotonic() > told + commands.TICK:
+                told = time.monotonic()
+                tick(size)
             if time.monotonic() > deadline:
                 raise GuestError(
                     "The database accepts no connections", seen=self._last_lines(), retryable=True
@@ -189,14 +207,8 @@ class Cluster:
         return self.log.stat().st_size if self.log.exists() else 0
 
     def _did_not_start(self, since: int) -> GuestError:
-        lines = self._last_lines(since)
-        refused = sorted(set(re.findall(r'configuration parameter "([^"]+)"|parameter "([^"]+)"', lines)))
-        names = ", ".join(name for pair in refused for name in pair if name)
-        return GuestError(
-            f"The database refuses its configuration: {names}" if names else "The database did not start",
-            seen=lines,
-            remedy=f"Correct or remove {names} and try again." if names else "See the log, and try again.",
-        )
+        brief, remedy = refusals.by_server(lines := self._last_lines(since))
+        return GuestError(brief, seen=commands.decisive_first(lines), remedy=remedy)
 
     def _last_lines(self, since: int = 0) -> str:
         if not self.log.exists():

@@ -20,6 +20,8 @@ include_if_exists = 'instar_defaults.conf'
 include_if_exists = 'instar.conf'
 """
 
+SAVED = "saved"
+"""Where it is kept on the volume while the instance is between two images."""
 GENERATED = ("instar_defaults.conf", "pg_hba.conf")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
 
@@ -49,7 +51,11 @@ def write(data: Path, configuration: Mapping[str, Any]) -> None:
 
 
 def save(data: Path, target: Path) -> None:
-    """Copy the configuration out of a data directory. Repeatable; replaces what an earlier one saved."""
+    """Copy the configuration out of a data directory. Repeatable; replaces what an earlier one saved,
+    unless that is the same.
+    """
+    if target.is_dir() and _texts(target) == _texts(data):
+        return
     beside = target.with_name(f"{target.name}.tmp")
     shutil.rmtree(beside, ignore_errors=True)
     beside.mkdir(parents=True)
@@ -62,21 +68,24 @@ def save(data: Path, target: Path) -> None:
 def restore(saved: Path, data: Path) -> None:
     """Copy saved files that are not generated into a data directory, over those that it has. Repeatable."""
     for source in _files(saved):
-        if source.name not in GENERATED:
-            _copy(source, data / source.relative_to(saved))
+        _copy(source, data / source.relative_to(saved))
 
 
 def restore_missing(saved: Path, data: Path) -> None:
     """Copy saved files that a data directory has lost. Repeatable."""
     for source in _files(saved):
         target = data / source.relative_to(saved)
-        if source.name not in GENERATED and not target.exists():
+        if not target.exists():
             _copy(source, target)
 
 
 def _files(directory: Path) -> Iterable[Path]:
     found = (*directory.glob("*.conf"), *directory.glob("conf.d/*.conf"))
-    return [path for path in found if path.is_file() and not path.is_symlink()]
+    return [path for path in found if path.is_file() and not path.is_symlink() and path.name not in GENERATED]
+
+
+def _texts(directory: Path) -> dict[Path, bytes]:
+    return {path.relative_to(directory): path.read_bytes() for path in _files(directory)}
 
 
 def _copy(source: Path, target: Path) -> None:

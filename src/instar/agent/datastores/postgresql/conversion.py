@@ -8,21 +8,20 @@ nothing to repeat.
 
 import shutil
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from instar.agent import commands, durable
+from instar.agent import commands, durable, processes, volume
 from instar.agent.datastores.base import Report
-from instar.agent.datastores.postgresql import access, configuration, identity, processes
+from instar.agent.datastores.postgresql import access, configuration, identity, refusals, tablespaces
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.layout import Layout
 from instar.agent.datastores.postgresql.server import Server
-from instar.wire.errors import GuestError
+from instar.wire.errors import GuestError, InstarError
 
 JOBS = 2
 CHECKSUMS_BY_DEFAULT = 18
-TIMEOUT = 24 * 3600.0
-_TOLD_BYTES = 2048
 
 
 def convert(server: Server, old: Cluster, info: dict[str, Any], configured: Path, report: Report) -> None:
@@ -36,17 +35,17 @@ def convert(server: Server, old: Cluster, info: dict[str, Any], configured: Path
     _start_over(layout, old, building)
     if not old.is_shut_down():
         report("recovering the old data directory", None)
-        old.start()
-        old.stop()
+        old.start(partial(report, "recovering the old data directory", None))
+        old.stop(partial(report, "recovering the old data directory", None))
     report("making the new data directory", 5)
-    building.make(_like(old, layout.major, info))
+    building.make(_like(old, layout.major, info), partial(report, "making the new data directory", 5))
     configuration.write(building.data, {})
     configuration.restore(configured, building.data)
     access.write(building.data, access.CLOSED)
     report("pg_upgrade", 20)
     try:
-        _pg_upgrade(layout, old, building, info.get("method", "link"))
-    except GuestError:
+        _pg_upgrade(layout, old, building, info.get("method", "link"), report)
+    except InstarError:
         _start_over(layout, old, building)
         raise
     report("pg_upgrade is done", 80)
@@ -59,7 +58,8 @@ def _start_over(layout: Layout, old: Cluster, building: Cluster) -> None:
     for cluster in (building, old):
         cluster.clear_remains()
     put_back(old.data)
-    shutil.rmtree(building.data, ignore_errors=True)
+    for made in (building.data, *tablespaces.parts(old.data, layout.major)):
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def put_back(data: Path) -> None:
@@ -85,26 +85,23 @@ def _like(old: Cluster, new_major: int, info: dict[str, Any]) -> list[str]:
     return options
 
 
-def _pg_upgrade(layout: Layout, old: Cluster, building: Cluster, method: str) -> None:
+def _pg_upgrade(layout: Layout, old: Cluster, building: Cluster, method: str, report: Report) -> None:
     scratch = layout.state / "scratch"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(mode=0o700, parents=True)
+
+    def tick(printed: int) -> None:
+        made = (building.data, *tablespaces.parts(old.data, layout.major))
+        report("pg_upgrade", 20, printed + sum(volume.used(each) for each in made))
+
     words: list[str | Path] = [building.programs / "pg_upgrade", f"--{method}", "-j", str(JOBS)]
     words += ["-U", access.ADMINISTRATOR, "-s", building.sockets]
     words += ["-b", old.programs, "-B", building.programs, "-d", old.data, "-D", building.data]
     words += ["-p", str(old.port), "-P", str(building.port)]
     try:
-        commands.run(identity.named(words), timeout=TIMEOUT, cwd=scratch)
-    except GuestError as error:
+        commands.run(identity.named(words), tick=tick, cwd=scratch)
+    except commands.Failed as error:
+        brief, seen, remedy = refusals.by_pg_upgrade(error.printed, building.data / "pg_upgrade_output.d")
         raise GuestError(
-            "pg_upgrade failed; the old data directory is as it was",
-            seen="\n".join([error.body.seen, *_explanations(building.data)]),
-            remedy="Remove the cause in the old data files and resume the operation.",
+            brief, seen=seen, remedy=f"{remedy} The old data files are as they were.".lstrip()
         ) from None
-
-
-def _explanations(data: Path) -> list[str]:
-    """Give what pg_upgrade wrote down about a failed check, file by file, the ends of long ones."""
-    output = data / "pg_upgrade_output.d"
-    found = sorted(output.rglob("*.txt")) or sorted(output.rglob("pg_upgrade_server.log"))
-    return [f"{path.name}: {path.read_text('utf-8', 'replace')[-_TOLD_BYTES:].strip()}" for path in found]

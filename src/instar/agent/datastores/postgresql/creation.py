@@ -5,6 +5,7 @@ it is missing, so that all of it may be repeated after a crash at any point.
 """
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from instar.agent import durable
@@ -27,11 +28,11 @@ def prepare(server: Server, params: PrepareParams, report: Report) -> dict[str, 
     layout = server.layout
     if not layout.majors():
         report("making the data directory", 10)
-        _make(server, params)
+        _make(server, params, report)
     cluster = server.usable()
     report("starting", 50)
     server.write_defaults()
-    cluster.start()
+    cluster.start(partial(report, "starting", 50))
     report("making databases and users", 70)
     with session(cluster) as connection:
         users.make_heir(connection)
@@ -46,9 +47,9 @@ def prepare(server: Server, params: PrepareParams, report: Report) -> dict[str, 
     return {"engine_version": server.guest.manifest.engine_version, "data_directory": str(cluster.data)}
 
 
-def _make(server: Server, params: PrepareParams) -> None:
+def _make(server: Server, params: PrepareParams, report: Report) -> None:
     layout = server.layout
     building = replace(server.cluster(), data=layout.building(layout.major))
-    building.make(server.initdb_options())
+    building.make(server.initdb_options(), partial(report, "making the data directory", 10))
     configuration.write(building.data, params.configuration)
     durable.rename(building.data, layout.data(layout.major))

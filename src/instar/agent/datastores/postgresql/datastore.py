@@ -5,6 +5,7 @@ the agent takes to start.
 """
 
 import threading
+from functools import partial
 from typing import Any
 
 from instar.agent import volume
@@ -22,7 +23,7 @@ from instar.wire.agent import (
     UpgradeParams,
     UserSpec,
 )
-from instar.wire.errors import InstarError
+from instar.wire.errors import GuestError, InstarError
 from instar.wire.states import ServiceStatus
 
 
@@ -67,25 +68,26 @@ class PostgreSQL(Datastore):
     def start(self, report: Report) -> dict[str, Any]:
         """Start the database and let clients in."""
         report("starting", None)
-        self._server.serve()
+        self._server.serve(partial(report, "starting", None))
         return {}
 
     def stop(self, report: Report) -> dict[str, Any]:
         """Stop the database cleanly."""
         report("stopping", None)
-        self._server.stop()
+        self._server.stop(partial(report, "stopping", None))
         return {}
 
     def restart(self, report: Report) -> dict[str, Any]:
         """Stop and start the database."""
         report("stopping", None)
-        self._server.usable().stop()
+        self._server.usable().stop(partial(report, "stopping", None))
         return self.start(report)
 
     def pre_upgrade(self, params: UpgradeParams, report: Report) -> dict[str, Any]:
         """Leave the old image in good order; gives `upgrade_info`."""
         from instar.agent.datastores.postgresql import leaving
 
+        self._refuse_stale(params)
         return leaving.leave(self._server, params, report)
 
     def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
@@ -115,14 +117,17 @@ class PostgreSQL(Datastore):
         """Gather everything that stands in the way of the upgrade."""
         from instar.agent.datastores.postgresql import checks
 
-        found = checks.findings(self._server.usable(), params)
+        self._refuse_stale(params)
+        found = checks.findings(self._server, params)
         return UpgradeCheck(findings=[finding.model_dump(mode="json") for finding in found])
 
     def read_back(self) -> ReadBack:
         """Read from the running database what it is."""
-        from instar.agent.datastores.postgresql import inspection
+        from instar.agent.datastores.postgresql import inspection, sessions
 
-        return inspection.read_back(self._server.usable())
+        cluster = self._server.usable()
+        with sessions.session(cluster) as connection:
+            return inspection.read_back(cluster, connection)
 
     def list_databases(self) -> list[DatabaseSpec]:
         """List the user's databases."""
@@ -198,6 +203,18 @@ class PostgreSQL(Datastore):
         from instar.agent.datastores.postgresql import users
 
         users.disable_root(self._server.usable())
+
+    # -- guards -----------------------------------------------------------------------------------------
+
+    def _refuse_stale(self, params: UpgradeParams) -> None:
+        """Raise GuestError for a request that was meant for another image, such as the one before."""
+        wanted, here = params.source_image_digest, self._server.guest.manifest.digest
+        if wanted and wanted != here:
+            raise GuestError(
+                "This request is meant for another image than the one that runs here; nothing was done",
+                seen=f"meant for {wanted}, here runs {here}",
+                remedy="The instance has moved on. Ask for the upgrade again if it is due.",
+            )
 
     # -- status -----------------------------------------------------------------------------------------
 

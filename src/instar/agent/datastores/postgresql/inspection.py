@@ -1,5 +1,6 @@
 """What the running database says of itself."""
 
+import contextlib
 from typing import Any, LiteralString
 
 from instar.agent.datastores.postgresql import databases, users
@@ -11,7 +12,8 @@ from instar.wire.agent import ReadBack
 _OURS = ("command line", "override", "default", "client", "environment variable")
 _SETTINGS: LiteralString = """
     SELECT name, current_setting(name) FROM pg_settings
-    WHERE source <> ALL (%s) AND sourcefile IS NOT NULL AND NOT sourcefile LIKE '%%/instar_defaults.conf'
+    WHERE source <> ALL (%s) AND NOT pending_restart AND sourcefile IS NOT NULL
+    AND NOT sourcefile LIKE '%%/instar_defaults.conf'
 """
 _EXTENSIONS: LiteralString = "SELECT extname, extversion FROM pg_extension ORDER BY extname"
 _OUTDATED: LiteralString = """
@@ -38,21 +40,22 @@ def setting(connection: Session, name: str) -> str:
     return "" if row is None else str(row[0])
 
 
-def read_back(cluster: Cluster) -> ReadBack:
+def read_back(cluster: Cluster, connection: Session) -> ReadBack:
     """Gather what verification compares."""
-    with session(cluster) as connection:
-        return ReadBack(
-            engine_version=engine_version(connection),
-            data_directory=setting(connection, "data_directory"),
-            settings=settings(connection),
-            databases=[spec.name for spec in databases.listing(connection)],
-            users=[spec.name for spec in users.listing(connection)],
-            extensions=extensions(cluster, connection),
-        )
+    return ReadBack(
+        engine_version=engine_version(connection),
+        data_directory=setting(connection, "data_directory"),
+        settings=settings(connection),
+        databases=[spec.name for spec in databases.listing(connection)],
+        users=[spec.name for spec in users.listing(connection)],
+        extensions=extensions(cluster, connection),
+    )
 
 
 def settings(connection: Session) -> dict[str, str]:
-    """Give what the instance's own configuration files set; neither identity nor generated defaults."""
+    """Give what the instance's own configuration files set and the server heeds; neither identity nor
+    generated defaults, nor what waits for a restart.
+    """
     return dict(connection.execute(_SETTINGS, [list(_OURS)]).fetchall())
 
 
@@ -60,7 +63,8 @@ def extensions(cluster: Cluster, connection: Session) -> dict[str, str]:
     """Give `database/extension` -> version for every database."""
     found: dict[str, str] = {}
     for database in all_databases(connection):
-        with session(cluster, database) as inside:
+        here = database == connection.info.dbname
+        with contextlib.nullcontext(connection) if here else session(cluster, database) as inside:
             found |= {f"{database}/{name}": version for name, version in inside.execute(_EXTENSIONS)}
     return found
 

@@ -2,34 +2,38 @@
 
 1. Checks again, with the database serving.
 2. Saves the configuration to the volume, and has dirty pages written while clients are still served.
-3. Notes what there is (`upgrade_info`) while no database can be made or dropped, and stops the server.
-4. Sees to it that the data directory was left in good order, and lets go of the volume.
+3. Keeps clients out and ends their sessions: from here on nothing changes any more, and downtime counts.
+4. Checks once more what they may have made, notes what there is (`upgrade_info`), and stops the server.
+5. Sees to it that the data directory was left in good order, and lets go of the volume.
 
-Whatever fails, the database serves again before the error is raised.
+Whatever fails, the database lets clients in again before the error is raised.
 """
 
 import json
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 
 from instar.agent import durable
 from instar.agent.datastores.base import Guest, Report
-from instar.agent.datastores.postgresql import checks, configuration, desire, inspection
+from instar.agent.datastores.postgresql import checks, configuration, desire, gate, inspection
 from instar.agent.datastores.postgresql.cluster import Cluster
+from instar.agent.datastores.postgresql.configuration import SAVED
 from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.server import Server
-from instar.agent.datastores.postgresql.sessions import Session, databases, session
+from instar.agent.datastores.postgresql.sessions import Session, databases, execute, session
 from instar.wire.agent import UpgradeParams
-from instar.wire.errors import GuestError, Vetoed
+from instar.wire.errors import Finding, GuestError, Vetoed
 
 INFO = "upgrade_info.json"
-SAVED = "saved"
 _LONG_CHECKPOINT = 1.0
 
 _ENCODING: LiteralString = (
     "SELECT pg_encoding_to_char(encoding), datcollate FROM pg_database WHERE datname = 'template0'"
 )
+_CHECKPOINTER: LiteralString = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'checkpointer'"
 _TOLD = (
     "data_checksums",
     "max_connections",
@@ -47,16 +51,27 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
             return known
         server.bring_up(cluster)
     report("checking", 0)
-    if found := checks.blocking(checks.findings(cluster, params)):
-        raise Vetoed("The upgrade can't begin", seen="; ".join(each.seen for each in found), findings=found)
+    _veto(checks.findings(server, params))
     try:
         info = _stop(server, cluster, params, report)
     except BaseException:
         desire.write(state, Desire.RUNNING)
+        if not cluster.is_ready():
+            cluster.clear_remains()  # a stop that hangs would hang the start; the log brings all back
         server.bring_up(cluster)
         raise
     server.guest.release_volume()
     return info
+
+
+def _veto(findings: list[Finding]) -> None:
+    if found := checks.blocking(findings):
+        raise Vetoed(
+            f"The upgrade can't begin: {', '.join(each.check for each in found)}",
+            seen="; ".join(each.seen for each in found),
+            remedy=" ".join(each.remedy for each in found),
+            findings=found,
+        )
 
 
 def _left_before(cluster: Cluster, state: Path) -> dict[str, Any] | None:
@@ -75,18 +90,16 @@ def _stop(server: Server, cluster: Cluster, params: UpgradeParams, report: Repor
     report("saving configuration", 10)
     configuration.save(cluster.data, state / SAVED)
     with session(cluster) as connection:
+        _checkpoint(connection, partial(report, "writing dirty pages"))
+        report("keeping clients out", 70)
+        gate.close(cluster, connection)
+        _veto(checks.contents(server, params, connection))
+        configuration.save(cluster.data, state / SAVED)
         info = _about(server.guest, cluster, params, connection)
-        report("writing dirty pages", 20)
-        _checkpoint(connection)
-        report("stopping", 80)
-        connection.execute("SET lock_timeout = '10s'")
-        connection.execute("BEGIN")
-        connection.execute("LOCK TABLE pg_database IN SHARE MODE")
-        info["databases"] = databases(connection)
         durable.write(state / INFO, json.dumps(info))
         desire.write(state, Desire.UPGRADING)
-        cluster.stop()
-        connection.close()
+    report("stopping", 80)
+    cluster.stop(partial(report, "stopping", 80))
     if not cluster.is_shut_down():
         raise GuestError(
             "The database was not left in good order", seen=cluster.control()["Database cluster state"]
@@ -94,12 +107,18 @@ def _stop(server: Server, cluster: Cluster, params: UpgradeParams, report: Repor
     return info
 
 
-def _checkpoint(connection: Session) -> None:
-    """Have dirty pages written, so that the stop has few; again if that took long enough for new ones."""
+def _checkpoint(connection: Session, report: Callable[[float, float], None]) -> None:
+    """Have dirty pages written, so that the stop has few; again if that took long enough for new ones.
+
+    The server counts what a hurried checkpoint wrote only at its end, hence the look at its process.
+    """
+    row = connection.execute(_CHECKPOINTER).fetchone()
     began = time.monotonic()
-    connection.execute("CHECKPOINT")
-    if time.monotonic() - began > _LONG_CHECKPOINT:
-        connection.execute("CHECKPOINT")
+    for percent in (20, 50):
+        report(percent, 0)
+        execute(connection, "CHECKPOINT", partial(report, percent), worker=row[0] if row else None)
+        if time.monotonic() - began < _LONG_CHECKPOINT:
+            return
 
 
 def _about(guest: Guest, cluster: Cluster, params: UpgradeParams, connection: Session) -> dict[str, Any]:
@@ -111,7 +130,8 @@ def _about(guest: Guest, cluster: Cluster, params: UpgradeParams, connection: Se
         "encoding": encoding,
         "locale": locale,
         "settings": {name: inspection.setting(connection, name) for name in _TOLD},
-        "extensions": inspection.extensions(cluster, connection),
+        "databases": databases(connection),
+        "read_back": inspection.read_back(cluster, connection).model_dump(),
         "method": params.method,
         "glibc": guest.manifest.glibc,
         "icu": guest.manifest.icu,

@@ -3,7 +3,7 @@
 from instar.agent import durable
 from instar.agent.datastores.base import Guest
 from instar.agent.datastores.postgresql import configuration, desire
-from instar.agent.datastores.postgresql.cluster import Cluster
+from instar.agent.datastores.postgresql.cluster import Cluster, Tick, nobody
 from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.layout import Layout
 from instar.wire.errors import GuestError
@@ -31,23 +31,23 @@ class Server:
             port=layout.port,
         )
 
-    def serve(self) -> None:
+    def serve(self, tick: Tick = nobody) -> None:
         """Start the database and let clients in; from now on it should run. Repeatable."""
         cluster = self.usable()
         desire.write(self.layout.state, Desire.RUNNING)
-        self.bring_up(cluster)
+        self.bring_up(cluster, tick)
 
-    def bring_up(self, cluster: Cluster) -> None:
+    def bring_up(self, cluster: Cluster, tick: Tick = nobody) -> None:
         """Start a cluster if it does not run, and let clients in."""
         if not cluster.is_open():
             self.write_defaults()
-            cluster.start()
+            cluster.start(tick)
             cluster.let_in()
 
-    def stop(self) -> None:
+    def stop(self, tick: Tick = nobody) -> None:
         """Stop the database; from now on it should not run. Repeatable."""
         desire.write(self.layout.state, Desire.STOPPED)
-        self.cluster().stop()
+        self.cluster().stop(tick)
 
     def usable(self) -> Cluster:
         """Give the cluster of this image's version. Raises GuestError when the volume holds none."""

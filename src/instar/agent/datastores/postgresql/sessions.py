@@ -1,11 +1,14 @@
 """Sessions with the database as the administrator, through the private socket."""
 
 import contextlib
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from typing import Any, LiteralString
 
 import psycopg
+from psycopg import sql
 
+from instar.agent import commands, processes
 from instar.agent.datastores.postgresql import access
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.wire.errors import GuestError
@@ -17,6 +20,7 @@ _OPTIONS = " ".join(
     for setting in (
         "search_path=pg_catalog",
         "statement_timeout=0",
+        "lock_timeout=60s",
         "idle_in_transaction_session_timeout=0",
         "default_transaction_read_only=off",
         "log_statement=none",
@@ -43,9 +47,10 @@ def session(cluster: Cluster, database: str = "postgres") -> Iterator[Session]:
         ) as connection:
             yield connection
     except psycopg.Error as error:
+        cause = error.diag.message_primary or str(error).strip().splitlines()[0]
         raise GuestError(
-            f"The database refused (database {database})",
-            seen=error.diag.message_primary or str(error).strip().splitlines()[0],
+            commands.brief(f"Database {database} refused: {cause}"),
+            seen=cause,
             retryable=isinstance(error, psycopg.OperationalError),
         ) from None
 
@@ -56,3 +61,26 @@ def databases(connection: Session) -> list[str]:
         "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template0' ORDER BY datname"
     )
     return [row[0] for row in rows]
+
+
+def execute(
+    connection: Session,
+    statement: LiteralString | sql.Composed,
+    tick: Callable[[int], None],
+    worker: int | None = None,
+) -> None:
+    """Run a statement that may take long; what `tick` raises cancels it.
+
+    `tick` is called about every second with how much was done: by the session's own process, or by the
+    server's process `worker`.
+    """
+    done_by = connection.info.backend_pid if worker is None else worker
+    with futures.ThreadPoolExecutor(1, "statement") as thread:
+        running = thread.submit(connection.execute, statement)
+        try:
+            while not futures.wait([running], commands.TICK).done:
+                tick(processes.effort(done_by))
+        except BaseException:
+            connection.cancel_safe(timeout=10.0)
+            raise
+        running.result()

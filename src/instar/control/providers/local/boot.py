@@ -5,6 +5,7 @@ import os
 import subprocess
 from pathlib import Path
 
+from instar.control.providers.local import machines
 from instar.control.providers.local.machine import records, supervisor, takeover
 from instar.control.providers.local.machine.lock import MachineLock
 from instar.wire.errors import ProviderError
@@ -24,7 +25,7 @@ class Booter:
 
         The caller holds the server's lock.
         """
-        if has_claimed(server, boot) or _is_handed_over(server, boot):
+        if machines.has_claimed(server, boot) or _is_handed_over(server, boot):
             return
         with (server / "console.log").open("a") as console:
             ended = subprocess.run(
@@ -56,14 +57,8 @@ class Booter:
             )
 
 
-def has_claimed(server: Path, boot: int) -> bool:
-    """Tell whether some machine is at work on this boot."""
-    with contextlib.closing(MachineLock(server)) as lock:
-        return lock.holder(boot) is not None
-
-
 def _is_handed_over(server: Path, boot: int) -> bool:
-    machine = records.read(server / "machine.json")
+    machine = records.glimpse(server / "machine.json")
     with contextlib.closing(MachineLock(server)) as lock:
         return (
             machine is not None and machine.get("v") == supervisor.VERSION and takeover.hand_over(lock, boot)

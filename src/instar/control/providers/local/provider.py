@@ -1,5 +1,6 @@
 """The local provider: servers as process trees of this machine, without services or privileges."""
 
+import errno
 import functools
 import subprocess
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from instar.control.providers.local import flavors
 from instar.control.providers.local.images import ImageStore
 from instar.control.providers.local.machine import cgroup
 from instar.control.providers.local.ports import Ports
+from instar.control.providers.local.recovery import Recovery
 from instar.control.providers.local.servers import Servers
 from instar.control.providers.local.settings import LocalSettings
 from instar.control.providers.local.volumes import Volumes
@@ -38,11 +40,14 @@ def _told(call: Callable[P, R]) -> Callable[P, R]:
         try:
             return call(*args, **kwargs)
         except (OSError, subprocess.SubprocessError) as error:
+            is_full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise ProviderError(
                 f"The local provider could not carry out {call.__name__}",
                 seen=str(error),
-                remedy="repair what the system complains of, then try again",
-                retryable=True,
+                remedy="free space there"
+                if is_full
+                else "repair what the system complains of, then try again",
+                retryable=not is_full,
             ) from error
 
     return wrapper
@@ -64,6 +69,7 @@ class LocalProvider:
         self._ports = Ports(directory, settings.address_range)
         self._volumes = Volumes(directory / "volumes")
         self._servers = Servers(directory / "servers", settings, self._images, self._volumes)
+        self._recovery = Recovery(self._servers, self._volumes)
         self.abilities = Abilities(
             instant_snapshots=self._volumes.instant,
             snapshots=True,
@@ -210,5 +216,5 @@ class LocalProvider:
 
     @_told
     def recover(self) -> None:
-        """Called when a worker starts: boot again what should run and does not (the machine was rebooted)."""
-        self._servers.recover()
+        """Boot again what should run and does not; cheap, and may be called at any time by any worker."""
+        self._recovery.run()

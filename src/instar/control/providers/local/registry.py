@@ -1,15 +1,22 @@
-"""Things kept in a directory each: `<directory>/<key>/`, its record in it, its lock `<key>.lock` beside it."""
+"""Things kept in a directory each, `<directory>/<key>/`: a record in it, a lock `<key>.lock` beside it."""
 
 import contextlib
+import logging
 import os
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from instar.control.providers.local.machine import records
+from instar.control.providers.local.machine import records, trash
 from instar.wire.errors import ProviderError
+
+BRIEF = 2.0
+_GONE = ".gone"
+_log = logging.getLogger(__name__)
 
 R = TypeVar("R", bound=BaseModel)
 
@@ -24,9 +31,9 @@ class Registry(Generic[R]):
         """Give the directory of a thing, whether or not it is there."""
         return self._directory / key
 
-    def keys(self) -> list[str]:
-        """List the things that have a record, also those whose record is damaged."""
-        return sorted(path.parent.name for path in self._directory.glob(f"*/{self._kind}.json"))
+    def __iter__(self) -> Iterator[str]:
+        """Give the keys of the things that have a record, also those whose record is damaged."""
+        return iter(sorted(path.parent.name for path in self._directory.glob(f"*/{self._kind}.json")))
 
     def has(self, key: str) -> bool:
         """Tell whether a thing has a record, damaged or not."""
@@ -52,7 +59,7 @@ class Registry(Generic[R]):
             return None
 
     def found(self, key: str) -> R:
-        """Read the record of a thing that should be there. Raises ProviderError when it is not, or damaged."""
+        """Read the record of a thing that should be there. Raises ProviderError when it isn't, or damaged."""
         record = self.read(key)
         if record is None:
             raise ProviderError(f"The {self._kind} is gone", seen=f"no {self._file(key)}")
@@ -61,6 +68,23 @@ class Registry(Generic[R]):
     def write(self, key: str, record: R) -> None:
         """Replace a record; the caller holds the lock."""
         records.write(self._file(key), record.model_dump())
+
+    def remove(self, key: str) -> None:
+        """Delete a thing with its directory; the caller holds the lock. Succeeds when there is none.
+
+        Files that take longer than `BRIEF` seconds are deleted on while the caller goes on.
+        """
+        gone = self._directory / f".{key}-{time.time_ns()}{_GONE}"
+        with contextlib.suppress(FileNotFoundError):
+            self.place(key).rename(gone)
+            removal = threading.Thread(target=_remove, args=(gone,), daemon=True)
+            removal.start()
+            removal.join(BRIEF)
+
+    def clear(self) -> None:
+        """Delete on what a process that ended, or failed at it, had begun to delete."""
+        for gone in self._directory.glob(f".*{_GONE}"):
+            _remove(gone)
 
     @contextlib.contextmanager
     def locked(self, key: str) -> Iterator[None]:
@@ -95,6 +119,13 @@ class Registry(Generic[R]):
 
     def _lock(self, key: str) -> Path:
         return self._directory / f"{key}.lock"
+
+
+def _remove(gone: Path) -> None:
+    try:
+        trash.remove(gone)
+    except OSError as error:
+        _log.error("deleted files are left, tried again within moments: directory=%s error=%s", gone, error)
 
 
 def _fault(error: ValueError) -> str:

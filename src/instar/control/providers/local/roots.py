@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from instar.control.providers.base import Image
@@ -21,7 +21,16 @@ from instar.wire.errors import BadRequest, ProviderError
 
 DATA = "var/lib/instar/data"
 PRIVATE = ("staged", NEXT.parent.name, "trash")
-NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""Directories of a server that only the control plane's user may enter."""
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def check_files(files: dict[str, str]) -> None:
+    """Raise BadRequest unless every file to be injected is named by a path below the root."""
+    for name in files:
+        path = PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or not path.parts:
+            raise BadRequest(f"files: {name!r} is no path below the server's root")
 
 
 def stage(server: Path, image: Image, tree: Path, owner: int | None) -> Path:
@@ -35,16 +44,16 @@ def stage(server: Path, image: Image, tree: Path, owner: int | None) -> Path:
             trash.remove(other)
     if not staged.exists():
         partial = staged.with_suffix(".partial")
-        with _or_nothing(partial, tree):
+        with _whole_or_nothing(partial, tree):
             trees.unpack(tree, partial, owner)
             partial.rename(staged)
     return staged
 
 
 def make_next(
-    server: Path, staged: Path, image: Image, files: dict[str, str], data: str | None, owner: int | None
+    server: Path, image: Image, tree: Path, files: dict[str, str], data: str | None, owner: int | None
 ) -> None:
-    """Make the next root out of a staged image: manifest, injected files, the way to the data volume.
+    """Make the next root: a staged image with its manifest, injected files, the way to the data volume.
 
     Raises ProviderError when there is no room for it, and leaves nothing of it.
     """
@@ -52,15 +61,14 @@ def make_next(
     partial = following.with_suffix(".partial")
     for path in (following, partial):
         trash.remove(path)
-    injected = {_inside(name): text for name, text in files.items()}
-    manifest = image.manifest.model_dump_json(indent=1)
-    with _or_nothing(partial, staged):
+    staged = stage(server, image, tree, owner)
+    with _whole_or_nothing(partial, tree):
         staged.rename(partial)
         with trees.opened(partial) as root:
-            for path, text in {PurePosixPath(IMAGE_MANIFEST): manifest, **injected}.items():
-                _inject(root, path, text, owner)
-            os.close(_enter(root, ("tmp",), owner))
-            os.fchmod(root, 0o700)
+            for name, text in {IMAGE_MANIFEST: image.manifest.model_dump_json(indent=1), **files}.items():
+                _inject(root, PurePosixPath(name), text, owner)
+            with _entered(root, ["tmp"], owner):
+                os.fchmod(root, 0o700)
         link_data(partial, data, owner)
         partial.rename(following)
 
@@ -75,32 +83,21 @@ def link_data(root: Path, data: str | None, owner: int | None) -> None:
 
 
 @contextlib.contextmanager
-def _or_nothing(partial: Path, source: Path) -> Iterator[None]:
+def _whole_or_nothing(partial: Path, tree: Path) -> Iterator[None]:
     """Remove what is only partly made when making it fails, and tell of the room when that was the cause."""
     try:
         yield
     except OSError as error:
-        needed = trees.used(source)
         trash.remove(partial)
-        if error.errno not in NO_ROOM:
+        if error.errno not in _NO_ROOM:
             raise
-        raise _no_room(partial.parent, needed, error) from error
-
-
-def _no_room(place: Path, needed: int, error: OSError) -> ProviderError:
-    free = shutil.disk_usage(place).free
-    return ProviderError(
-        "There is no room for the server's new root directory",
-        seen=f"{needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} MiB free in {place} ({error.strerror})",
-        remedy="free space there, then resume the operation; the server was left as it is",
-    )
-
-
-def _inside(name: str) -> PurePosixPath:
-    path = PurePosixPath(name)
-    if path.is_absolute() or ".." in path.parts or not path.parts:
-        raise BadRequest(f"files: {name!r} is no path below the server's root")
-    return path
+        needed, free = trees.used(tree), shutil.disk_usage(partial.parent).free
+        raise ProviderError(
+            "There is no room for the server's new root directory",
+            seen=f"{error.strerror}: {needed / 2**20:.1f} MiB needed, {free / 2**20:.1f} MiB free "
+            f"in {partial.parent}",
+            remedy="free space there and resume the operation; the server is as it was before",
+        ) from error
 
 
 def _inject(root: int, path: PurePosixPath, text: str, owner: int | None) -> None:
@@ -114,9 +111,30 @@ def _inject(root: int, path: PurePosixPath, text: str, owner: int | None) -> Non
 
 
 @contextlib.contextmanager
-def _entered(root: int, way: Iterable[str], owner: int | None) -> Iterator[int]:
-    """Open a directory below an open one; those that are missing on the way are made."""
+def _entered(directory: int, way: Sequence[str], owner: int | None) -> Iterator[int]:
+    """Open a directory below an open one; those that are missing on the way are made, for `owner`."""
     with contextlib.ExitStack() as stack:
         for part in way:
-            root = stack.enter_context(_opened_or_made(part, root, owner))
-        yield root
+            made = _make_directory(part, directory)
+            directory = stack.enter_context(trees.opened(part, directory))
+            if made and owner is not None:
+                os.fchown(directory, owner, owner)
+        yield directory
+
+
+def _make_directory(name: str, directory: int) -> bool:
+    try:
+        os.mkdir(name, 0o755, dir_fd=directory)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _unlink(name: str, directory: int) -> None:
+    """Remove a file or link, or the empty directory that an image may have in its place."""
+    try:
+        os.unlink(name, dir_fd=directory)
+    except FileNotFoundError:
+        pass
+    except IsADirectoryError:
+        os.rmdir(name, dir_fd=directory)

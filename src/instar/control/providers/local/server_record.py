@@ -1,4 +1,4 @@
-"""What `server.json` holds; the machine reads `key`, `uid`, `ram`, `places`, `boot`, `patience`, `next.ready`."""
+"""What `server.json` holds. The machine reads all but the tokens and what has to do with the volume."""
 
 from pydantic import BaseModel
 

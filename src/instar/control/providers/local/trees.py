@@ -69,14 +69,17 @@ def used(path: Path) -> int:
 
 
 def give(path: Path, owner: int) -> None:
-    """Give what belongs to a tree's owner to a uid (and its gid); the top last, which tells that all was done.
+    """Give what belongs to a tree's owner to a uid (and its gid); the top last, which tells that it was done.
 
     What somebody else owns stays theirs: a guest can have made a link to it.
     """
     with opened(path) as top:
         before = os.fstat(top).st_uid
         for directory, name, _ in _walk(top):
-            with contextlib.suppress(FileNotFoundError), opened(name, directory, os.O_PATH | os.O_NOFOLLOW) as entry:
+            with (
+                contextlib.suppress(FileNotFoundError),
+                opened(name, directory, os.O_PATH | os.O_NOFOLLOW) as entry,
+            ):
                 if os.fstat(entry).st_uid == before:
                     _give(entry, owner)
         os.fchown(top, owner, owner)

@@ -7,8 +7,8 @@ relatively, and leaves out modules that are slow to import (`dataclasses`, `typi
 What passes between a provider and a machine lies in the server's directory:
 
     server.json    what is wanted; written by the provider, under the lock `../<name>.lock`
-    next/          the provider's alone; in it `root`, made ready for a rebuild: renaming it to `../root` is the
-                   moment the rebuild happens, and before it the guest can't reach what it owns there
+    next/          the provider's alone; in it `root`, made ready for a rebuild: renaming it to `../root` is
+                   the moment the rebuild happens, and before it the guest can't reach what it owns there
     root/          the root directory that the guest sees as its own; nothing that it says is believed
     machine.lock   record locks: byte 0 is held by the machine that runs, byte N by the one that booted as N
     machine.json   how far that machine is

@@ -171,7 +171,7 @@ class Supervisor:
 
 
 def swap(server: Path) -> None:
-    """Make the next root the root and put the root before into the trash; may be repeated after a crash anywhere."""
+    """Put the next root into place and the one before into the trash; repeatable after a crash anywhere."""
     root, following = server / "root", server / NEXT
     if not following.exists():
         return

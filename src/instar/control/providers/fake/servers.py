@@ -1,0 +1,211 @@
+"""The fake's servers: `on_boot` and `on_stop` let fake guests follow them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from instar.control.providers.base import FlavorSpec, Handle, ServerInfo, ServerSpec, Staging
+from instar.control.providers.fake.catalog import FakeImages
+from instar.control.providers.fake.verbs import make_handle, name_of, verb
+from instar.control.providers.fake.volumes import FakeVolumes, Files
+from instar.wire.errors import BadRequest, NotSupported, ProviderError
+from instar.wire.states import ServerState
+
+
+@dataclass
+class FakeServer:
+    """A server: `disk` is its root disk, wiped by a rebuild; `polls` inquiries are left until it is up.
+
+    `rebuilds` and `reboots` are the tokens of those that were carried out, oldest first.
+    """
+
+    name: str
+    image: str
+    files: dict[str, str]
+    volume: Handle | None
+    rebuilds: list[str] = field(default_factory=list)
+    reboots: list[str] = field(default_factory=list)
+    disk: Files = field(default_factory=dict)
+    polls: int = 0
+    up: bool = False
+    console: list[str] = field(default_factory=list)
+    staging: dict[str, int] = field(default_factory=dict)
+
+
+class FakeServers(FakeImages, FakeVolumes):
+    """Servers, with the images and volumes that they are made of."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.servers: dict[str, FakeServer] = {}
+        self.on_boot: Callable[[str, str, dict[str, str]], None] = lambda name, image, files: None
+        self.on_stop: Callable[[str], None] = lambda name: None
+
+    # accidents
+
+    def lose_server(self, name: str) -> None:
+        """Have a server vanish, as if somebody had deleted it behind our back."""
+        with self.lock:
+            server = self.servers.pop(name)
+            self._stop(server)
+            if server.volume:
+                self._detach(name, server.volume)
+
+    def stop_server(self, name: str) -> None:
+        """Have a server go down, as in a power cut; `recover` boots it again."""
+        with self.lock:
+            self._stop(self.servers[name])
+
+    # verbs
+
+    @verb
+    def stage(self, server: Handle, image: str) -> Staging:
+        """Bring the image to the server: at once, or after as many calls as `slow` was dialled to."""
+        self._image(image)
+        staging = self._server(server).staging
+        staging[image] = moved = staging.get(image, 0) + 1
+        done = moved >= self.dials.polls.get("stage", 1)
+        return Staging(done, moved, "" if done else "the image is being copied")
+
+    @verb
+    def find_server(self, name: str) -> Handle | None:
+        """Find the server called `name`."""
+        return make_handle("server", name) if name in self.servers else None
+
+    @verb
+    def ensure_server(self, spec: ServerSpec) -> ServerInfo:
+        """Find or make a server."""
+        self._image(spec.image)
+        _check_files(spec.files)
+        if spec.name not in self.servers:
+            server = FakeServer(spec.name, spec.image, dict(spec.files), None)
+            self._attach(server, spec.volume)
+            self.servers[spec.name] = server
+            self._boot(server, "ensure_server")
+        return self._info(spec.name)
+
+    @verb
+    def inspect_server(self, handle: Handle) -> ServerInfo:
+        """Tell how a server is; a slow one comes a step nearer."""
+        name = name_of(handle, "server")
+        server = self.servers.get(name)
+        if server and server.polls:
+            server.polls -= 1
+            self._come_up(server)
+        return self._info(name)
+
+    @verb
+    def rebuild_server(self, handle: Handle, image: str, files: dict[str, str], token: str) -> ServerInfo:
+        """Wipe the root disk and boot from the image; once for each token."""
+        server = self._server(handle)
+        self._image(image)
+        _check_files(files)
+        if not token:
+            raise BadRequest("token: a rebuild needs a name")
+        if token not in server.rebuilds:
+            self._stop(server)
+            server.rebuilds.append(token)
+            server.image, server.files = image, dict(files)
+            server.disk, server.staging = {}, {}
+            self._boot(server, "rebuild_server")
+        return self._info(server.name)
+
+    @verb
+    def reboot_server(self, handle: Handle, token: str) -> ServerInfo:
+        """Boot a server again; once for each token."""
+        server = self._server(handle)
+        if token not in server.reboots:
+            self._stop(server)
+            server.reboots.append(token)
+            self._boot(server, "reboot_server")
+        return self._info(server.name)
+
+    @verb
+    def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
+        """Refuse: the fake can't."""
+        raise NotSupported("The fake provider can't resize a server")
+
+    @verb
+    def destroy_server(self, handle: Handle) -> None:
+        """Delete a server."""
+        server = self.servers.pop(name_of(handle, "server"), None)
+        if server:
+            self._stop(server)
+            if server.volume:
+                self._detach(server.name, server.volume)
+
+    @verb
+    def console_log(self, handle: Handle, lines: int) -> str:
+        """Tell of the boots."""
+        return "\n".join(self._server(handle).console[-lines:]) if lines > 0 else ""
+
+    @verb
+    def recover(self) -> None:
+        """Boot again what is down."""
+        for server in self.servers.values():
+            if not server.up and not server.polls:
+                self._boot(server, "recover")
+
+    @verb
+    def attach_volume(self, server: Handle, volume: Handle) -> None:
+        """Attach a volume."""
+        self._attach(self._server(server), volume)
+
+    @verb
+    def detach_volume(self, server: Handle, volume: Handle) -> None:
+        """Detach a volume."""
+        self._detach(name_of(server, "server"), volume)
+
+    # how it is done
+
+    def _boot(self, server: FakeServer, verb: str) -> None:
+        server.polls = self.dials.polls.get(verb, 0)
+        server.console.append(f"booting {server.image}")
+        self._come_up(server)
+
+    def _come_up(self, server: FakeServer) -> None:
+        if not server.polls:
+            server.up = True
+            self.on_boot(server.name, server.image, server.files)
+
+    def _stop(self, server: FakeServer) -> None:
+        server.up, server.polls = False, 0
+        self.on_stop(server.name)
+
+    def _info(self, name: str) -> ServerInfo:
+        handle, server = make_handle("server", name), self.servers.get(name)
+        if server is None:
+            return ServerInfo(handle, ServerState.MISSING)
+        state = (
+            ServerState.ACTIVE if server.up else ServerState.BUILDING if server.polls else ServerState.STOPPED
+        )
+        return ServerInfo(handle, state, server.image, server.rebuilds[-1] if server.rebuilds else "")
+
+    def _server(self, handle: Handle) -> FakeServer:
+        server = self.servers.get(name_of(handle, "server"))
+        if server is None:
+            raise ProviderError("The server is gone", seen=str(handle["name"]))
+        return server
+
+    def _attach(self, server: FakeServer, handle: Handle) -> None:
+        volume = self._volume(handle)
+        if volume.info.attached_to not in (None, server.name):
+            raise ProviderError(
+                f"Volume {volume.info.id} is in use", seen=f"by server {volume.info.attached_to}"
+            )
+        if server.volume not in (None, handle):
+            raise ProviderError(f"Server {server.name} has a volume", seen=str(server.volume))
+        server.volume = handle
+        self._change(volume, attached_to=server.name)
+
+    def _detach(self, server: str, handle: Handle) -> None:
+        volume = self._volumes.get(name_of(handle, "volume"))
+        if volume and volume.info.attached_to == server:
+            self._change(volume, attached_to=None)
+            if server in self.servers:
+                self.servers[server].volume = None
+
+
+def _check_files(files: dict[str, str]) -> None:
+    for name in files:
+        if name.startswith("/") or ".." in name.split("/"):
+            raise BadRequest(f"files: {name!r} is no path below the server's root")

@@ -1,0 +1,34 @@
+"""Booting again what should run and does not; called every few seconds, while operations are under way."""
+
+import logging
+import subprocess
+
+from instar.control.providers.local.servers import Servers
+from instar.control.providers.local.volumes import Volumes
+from instar.wire.errors import InstarError
+
+_log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Looks after all servers; what keeps one down holds up no other, and is told once."""
+
+    def __init__(self, servers: Servers, volumes: Volumes) -> None:
+        self._servers, self._volumes = servers, volumes
+        self._told: dict[str, str] = {}
+
+    def run(self) -> None:
+        """Boot every server whose machine is gone, and delete on what was left of deleted things."""
+        self._servers.registry.clear()
+        self._volumes.registry.clear()
+        for key in self._servers.registry:
+            try:
+                self._servers.recover(key)
+                self._told.pop(key, None)
+            except (InstarError, OSError, subprocess.SubprocessError) as error:
+                self._tell(key, str(error))
+
+    def _tell(self, key: str, error: str) -> None:
+        if self._told.get(key) != error:
+            _log.error("server not recovered: server=%s error=%s", key, error)
+            self._told[key] = error
