@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from guest_machine import Machine, connect, wait_for
-from test_upgrade import leave, made, target
+from test_crossing import leave, made, target
 
 from instar.wire.errors import GuestError, Vetoed
 
