@@ -8,7 +8,7 @@ import pytest
 from guest_machine import Machine, connect, wait_for
 from test_crossing import leave, made, target
 
-from instar.wire.errors import GuestError, Vetoed
+from instar.wire.errors import GuestError, InstarError, Vetoed
 
 Make = Callable[..., Machine]
 
@@ -52,6 +52,18 @@ def test_tablespace_that_an_upgrade_would_lose_is_refused(
             machine.job(f"pre-{major}", "pre_upgrade", **target(major))
     assert machine.status() == "HEALTHY"
     assert rows(machine) == 1000
+
+
+def test_a_volume_that_takes_no_notes_is_told_of_and_the_database_serves_on(make_machine: Make) -> None:
+    machine = made(make_machine)
+    state = machine.volume / "instar"
+    with connect(machine, "root", "secret-root") as client:
+        client.execute(f"COPY (SELECT 1) TO PROGRAM 'chmod 500 {state}'")
+    with pytest.raises(InstarError, match="Permission denied"):
+        machine.job("pre", "pre_upgrade", **target(18))
+    assert machine.status() == "HEALTHY"
+    machine.job("start", "start")
+    assert machine.status() == "HEALTHY"
 
 
 def test_tablespace_on_the_volume_crosses_and_the_old_part_of_it_goes(make_machine: Make) -> None:

@@ -28,6 +28,8 @@ def read(state: Path) -> Desire:
 
 
 def write(state: Path, desire: Desire) -> None:
-    """Remember what is asked for."""
+    """Remember what is asked for; what is remembered already needs no room on a full volume."""
+    if read(state) is desire:
+        return
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
     durable.write(state / "desired", desire)

@@ -55,10 +55,10 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
     try:
         info = _stop(server, cluster, params, report)
     except BaseException:
-        desire.write(state, Desire.RUNNING)
         if not cluster.is_ready():
             cluster.clear_remains()  # a stop that hangs would hang the start; the log brings all back
         server.bring_up(cluster)
+        desire.write(state, Desire.RUNNING)
         raise
     server.guest.release_volume()
     return info
