@@ -48,24 +48,6 @@ def _outcome(hook: str, view: JobView, waited: float) -> Outcome:
             return Wait(pause, reason, moved=view.progress.moved, percent=view.progress.percent)
 
 
-def await_server(ctx: Context) -> Outcome:
-    """Wait until the provider says that the server runs."""
-    info = ctx.provider.inspect_server(ctx.server)
-    match info.state:
-        case ServerState.ACTIVE:
-            return Done()
-        case ServerState.BUILDING:
-            return Wait(LOOK_AGAIN, f"the server is being built: {info.reason}".rstrip(": "))
-        case _:
-            return Fail(
-                InstarError(
-                    "The server does not run",
-                    seen=f"the provider says {info.state}: {info.reason}",
-                    remedy="Look at the provider's log, mend the cause, and resume the operation.",
-                )
-            )
-
-
 def await_agent(ctx: Context, image: str) -> Outcome:
     """Wait until the agent answers, and answers as the one that the image holds."""
     try:
