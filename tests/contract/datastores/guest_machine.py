@@ -206,14 +206,19 @@ class Machine:
         """End everything at once, as a power cut does."""
         if self.process is not None and self.process.poll() is None:
             self.kill_agent()
-        for pid in self.processes():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        wait_for(lambda: not self.processes(), "end of all processes")
+        wait_for(self._nothing_is_left_to_kill, "end of all processes")
         shutil.rmtree(self.root / "run")
         (self.root / "run").mkdir()
         if os.getuid() == 0:
             os.chown(self.root / "run", UID, UID)
+
+    def _nothing_is_left_to_kill(self) -> bool:
+        """Kill what is found: again and again, since a process may have started another before its end."""
+        found = self.processes()
+        for pid in found:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not found
 
     def processes(self) -> list[int]:
         """Find the processes that work on the volume or on the root disk."""
