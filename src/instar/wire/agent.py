@@ -9,7 +9,7 @@ Routes (HTTPS, mutual TLS; the server certificate's name is the instance's id; e
     POST /calls/{hook}   a JSON object of parameters -> a JSON object: hooks that end within seconds
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -52,6 +52,56 @@ class Manifest(BaseModel):
     )
     built_at: str = ""
     built_from: dict[str, str] = Field(default={}, description="source name -> exact version or digest")
+
+
+class Parameter(BaseModel):
+    """One setting that an engine knows, as its own binary tells of it; numbers are in `unit`."""
+
+    name: str
+    type: Literal["boolean", "integer", "float", "string", "enum"]
+    default: str | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: str | None = Field(default=None, description="unit of a bare number, such as 8kB or ms")
+    values: list[str] = Field(default=[], description="what an enum takes; empty if unknown")
+    restart_required: bool = Field(default=False, description="heeded by a start only")
+    fixed: bool = Field(
+        default=False, description="belongs to the instance's identity, or can't be set at all"
+    )
+    description: str = ""
+
+
+class Probe(BaseModel):
+    """A query with its expected answer, put to a database to see whether it is of use to its owner."""
+
+    name: str
+    database: str
+    sql: str = Field(description="one statement, run in a read-only transaction as the administrator")
+    expected: str = Field(
+        description="the first column of the first row as text; empty when there is to be no row"
+    )
+    policy: Literal["block", "warn"] = "block"
+
+
+class ProbeResult(BaseModel):
+    """What came of a probe: `seen` is the answer or the database's error."""
+
+    name: str
+    passed: bool
+    seen: str = ""
+    policy: Literal["block", "warn"] = "block"
+    seconds: float = 0.0
+
+
+class IndexAtRisk(BaseModel):
+    """An index over text whose order is the operating system's or ICU's."""
+
+    database: str
+    index: str
+    table: str
+    bytes: int
+    provider: Literal["libc", "icu"]
+    unique: bool = False
 
 
 class AgentInfo(BaseModel):
@@ -143,18 +193,76 @@ class UpgradeParams(BaseModel):
     method: str = Field(
         default="link", description="how data files cross a major version: link, clone or copy"
     )
+    target_extensions: dict[str, str] = Field(
+        default={}, description="extensions on offer there -> default version; empty if unknown"
+    )
+    rolling_back: bool = Field(
+        default=False, description="the way leads back to an older image: an older version is no obstacle"
+    )
+    probes: list[Probe] = Field(default=[], description="must pass before the upgrade, where they block")
+
+
+class UpgradeFacts(BaseModel):
+    """What an upgrade's cost and risk depend on, as the guest sees it."""
+
+    data_bytes: int | None = None
+    relations: int = Field(default=0, description="tables, indexes and sequences of all databases")
+    databases: int = 0
+    indexes_at_risk: list[IndexAtRisk] = Field(
+        default=[],
+        description="over text ordered by a library whose version the target image changes, largest first",
+    )
+    probes: list[ProbeResult] = []
 
 
 class UpgradeCheck(BaseModel):
     """Answer of hook `check_upgrade`: every finding, gathered."""
 
     findings: list[dict[str, Any]] = []
+    facts: UpgradeFacts = UpgradeFacts()
 
 
 class PostUpgradeParams(BaseModel):
-    """Parameters of hook `post_upgrade` (a job; may be repeated): what `pre_upgrade` gave back."""
+    """Parameters of hook `post_upgrade` (a job; may be repeated)."""
 
-    upgrade_info: dict[str, Any]
+    upgrade_info: dict[str, Any] = Field(description="what `pre_upgrade` gave back")
+    configuration: dict[str, Any] | None = Field(
+        default=None, description="values set through the API, put in place of those before; None keeps them"
+    )
+    probes: list[Probe] = Field(default=[], description="run before clients are let in")
+
+
+class ComeBackParams(BaseModel):
+    """Parameters of hook `come_back` (a job; may be repeated): the old image again, after a rebuild."""
+
+    configuration: dict[str, Any] | None = Field(
+        default=None, description="values set through the API, put in place of those before; None keeps them"
+    )
+
+
+class ConfigurationParams(BaseModel):
+    """Parameters of hook `apply_configuration` (a job; may be repeated): all values set through the API."""
+
+    configuration: dict[str, Any]
+
+
+class ConfigurationApplied(BaseModel):
+    """Answer of hook `apply_configuration`."""
+
+    in_force: list[str] = Field(default=[], description="parameters whose new value is heeded already")
+    pending_restart: list[str] = Field(default=[], description="parameters that wait for a restart")
+
+
+class ProbesParams(BaseModel):
+    """Parameters of hook `run_probes` (a call)."""
+
+    probes: list[Probe]
+
+
+class ProbesAnswer(BaseModel):
+    """Answer of hook `run_probes`."""
+
+    results: list[ProbeResult] = []
 
 
 class ReadBack(BaseModel):
@@ -166,3 +274,6 @@ class ReadBack(BaseModel):
     databases: list[str] = []
     users: list[str] = []
     extensions: dict[str, str] = Field(default={}, description="database/extension -> version")
+    catalog: dict[str, int] = Field(
+        default={}, description="database/kind of object -> how many its system catalogue lists"
+    )

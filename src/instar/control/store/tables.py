@@ -43,7 +43,10 @@ class Datastore(Base):
 
 
 class DatastoreVersion(Base):
-    """A version of a datastore: a name that users know and the image that instances of it run."""
+    """A version of a datastore: a name that users know and the image that instances of it run.
+
+    `parameters_from` is the image that its catalogue of parameters was read from.
+    """
 
     __tablename__ = "datastore_versions"
     __table_args__ = (UniqueConstraint("datastore_id", "name"),)
@@ -60,13 +63,48 @@ class DatastoreVersion(Base):
     registry_ext: Mapped[str | None]
     repl_strategy: Mapped[str | None]
     upgrade_from: Mapped[list[str] | None] = mapped_column(JSON(none_as_null=True))
+    parameters_from: Mapped[str | None]
     created: Mapped[float]
 
     datastore: Mapped[Datastore] = relationship(back_populates="versions")
 
 
+class ParameterRow(Base):
+    """A parameter of a version's catalogue; `edited` ones were set by an administrator, not by the image."""
+
+    __tablename__ = "parameters"
+
+    version_id: Mapped[str] = mapped_column(ForeignKey("datastore_versions.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    body: Mapped[Json]
+    edited: Mapped[bool] = mapped_column(Boolean, default=False)
+
+
+class Configuration(Base):
+    """A configuration group: values for instances of one datastore version."""
+
+    __tablename__ = "configurations"
+    __table_args__ = (Index("configurations_listing", "project", "created", "id"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    project: Mapped[str]
+    name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(Text)
+    version_id: Mapped[str] = mapped_column(ForeignKey("datastore_versions.id"))
+    settings: Mapped[Json]
+    created: Mapped[float]
+    updated: Mapped[float]
+
+    version: Mapped[DatastoreVersion] = relationship(lazy="joined", innerjoin=True)
+
+
 class Instance(Base):
-    """A database instance. `status` is written by the engine alone, from the cursor of its open operation."""
+    """A database instance. `status` is written by the engine alone, from the cursor of its open operation.
+
+    `settings` are the values that the API put in force (a group's, as the instance's version has them);
+    `undo` is what an undo of the last upgrade needs, while its window is open; `undo_window` and `probes` are
+    the owner's wishes.
+    """
 
     __tablename__ = "instances"
     __table_args__ = (Index("instances_listing", "project", "deleted", "created", "id"),)
@@ -95,12 +133,20 @@ class Instance(Base):
     agent_version: Mapped[str | None]
     engine_version: Mapped[str | None]
     root_enabled: Mapped[float | None]
+    configuration_id: Mapped[str | None] = mapped_column(ForeignKey("configurations.id"), index=True)
+    settings: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    restart_required: Mapped[bool] = mapped_column(Boolean, default=False)
+    undo: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    undo_until: Mapped[float | None] = mapped_column(index=True)
+    undo_window: Mapped[float | None]
+    probes: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     created: Mapped[float]
     updated: Mapped[float]
     deleted: Mapped[bool] = mapped_column(Boolean, default=False)
     deleted_at: Mapped[float | None]
 
     version: Mapped[DatastoreVersion] = relationship(lazy="joined", innerjoin=True)
+    configuration: Mapped[Configuration | None] = relationship()
 
 
 class Operation(Base):
@@ -108,7 +154,8 @@ class Operation(Base):
 
     `slot` holds the instance's id while an exclusive operation is open and NULL afterwards: its uniqueness is
     what admits one. `permit` is a number below the concurrency cap, held from first claim to end. `fence` is
-    raised at every claim; every later write is conditional on it.
+    raised at every claim; every later write is conditional on it. `asked_back` says who asked for the way
+    back, while it is open; `outage` is what was measured from outside, so far.
     """
 
     __tablename__ = "operations"
@@ -145,11 +192,39 @@ class Operation(Base):
     actor: Mapped[str]
     request_id: Mapped[str]
     downtime: Mapped[float | None]
+    asked_back: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
+    outage: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     created: Mapped[float]
     started: Mapped[float | None]
     ended: Mapped[float | None] = mapped_column(index=True)
 
     instance: Mapped[Instance] = relationship()
+
+
+class PlanRow(Base):
+    """A plan that was made for an instance; forgotten with the instance, or when newer ones are many."""
+
+    __tablename__ = "plans"
+    __table_args__ = (Index("plans_of_instance", "instance_id", "created"),)
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    instance_id: Mapped[str] = mapped_column(ForeignKey("instances.id"))
+    hash: Mapped[str] = mapped_column(String(64))
+    body: Mapped[Json]
+    created: Mapped[float]
+
+
+class Outage(Base):
+    """How long a finished upgrade kept clients out: what forecasts rest on. `sort` names what is alike."""
+
+    __tablename__ = "outages"
+    __table_args__ = (Index("outages_of_sort", "sort", "id"),)
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=True)
+    operation_id: Mapped[str] = mapped_column(String(36), unique=True)
+    sort: Mapped[str]
+    seconds: Mapped[float]
+    created: Mapped[float]
 
 
 class StepRecord(Base):

@@ -12,7 +12,6 @@ depends_on: Sequence[str] | None = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "datastores",
         sa.Column("id", sa.String(length=36), nullable=False),
@@ -40,6 +39,19 @@ def upgrade() -> None:
         batch_op.create_index("events_undelivered", ["delivered", "id"], unique=False)
 
     op.create_table(
+        "outages",
+        sa.Column("id", sa.Integer(), autoincrement=True, nullable=False),
+        sa.Column("operation_id", sa.String(length=36), nullable=False),
+        sa.Column("sort", sa.String(length=255), nullable=False),
+        sa.Column("seconds", sa.Double(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("operation_id"),
+    )
+    with op.batch_alter_table("outages", schema=None) as batch_op:
+        batch_op.create_index("outages_of_sort", ["sort", "id"], unique=False)
+
+    op.create_table(
         "datastore_versions",
         sa.Column("id", sa.String(length=36), nullable=False),
         sa.Column("datastore_id", sa.String(length=36), nullable=False),
@@ -53,6 +65,7 @@ def upgrade() -> None:
         sa.Column("registry_ext", sa.String(length=255), nullable=True),
         sa.Column("repl_strategy", sa.String(length=255), nullable=True),
         sa.Column("upgrade_from", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("parameters_from", sa.String(length=255), nullable=True),
         sa.Column("created", sa.Double(), nullable=False),
         sa.ForeignKeyConstraint(
             ["datastore_id"],
@@ -60,6 +73,37 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("datastore_id", "name"),
+    )
+    op.create_table(
+        "configurations",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("project", sa.String(length=255), nullable=False),
+        sa.Column("name", sa.String(length=255), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("version_id", sa.String(length=36), nullable=False),
+        sa.Column("settings", sa.JSON(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.Column("updated", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["datastore_versions.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("configurations", schema=None) as batch_op:
+        batch_op.create_index("configurations_listing", ["project", "created", "id"], unique=False)
+
+    op.create_table(
+        "parameters",
+        sa.Column("version_id", sa.String(length=36), nullable=False),
+        sa.Column("name", sa.String(length=128), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("edited", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["version_id"],
+            ["datastore_versions.id"],
+        ),
+        sa.PrimaryKeyConstraint("version_id", "name"),
     )
     op.create_table(
         "instances",
@@ -87,10 +131,21 @@ def upgrade() -> None:
         sa.Column("agent_version", sa.String(length=255), nullable=True),
         sa.Column("engine_version", sa.String(length=255), nullable=True),
         sa.Column("root_enabled", sa.Double(), nullable=True),
+        sa.Column("configuration_id", sa.String(length=36), nullable=True),
+        sa.Column("settings", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("restart_required", sa.Boolean(), nullable=False),
+        sa.Column("undo", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("undo_until", sa.Double(), nullable=True),
+        sa.Column("undo_window", sa.Double(), nullable=True),
+        sa.Column("probes", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created", sa.Double(), nullable=False),
         sa.Column("updated", sa.Double(), nullable=False),
         sa.Column("deleted", sa.Boolean(), nullable=False),
         sa.Column("deleted_at", sa.Double(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["configuration_id"],
+            ["configurations.id"],
+        ),
         sa.ForeignKeyConstraint(
             ["version_id"],
             ["datastore_versions.id"],
@@ -99,7 +154,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("instances", schema=None) as batch_op:
         batch_op.create_index("instances_listing", ["project", "deleted", "created", "id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_instances_configuration_id"), ["configuration_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_instances_next_check"), ["next_check"], unique=False)
+        batch_op.create_index(batch_op.f("ix_instances_undo_until"), ["undo_until"], unique=False)
 
     op.create_table(
         "operations",
@@ -131,6 +188,8 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(length=255), nullable=False),
         sa.Column("request_id", sa.String(length=255), nullable=False),
         sa.Column("downtime", sa.Double(), nullable=True),
+        sa.Column("asked_back", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("outage", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("created", sa.Double(), nullable=False),
         sa.Column("started", sa.Double(), nullable=True),
         sa.Column("ended", sa.Double(), nullable=True),
@@ -146,6 +205,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_operations_ended"), ["ended"], unique=False)
         batch_op.create_index("operations_due", ["state", "due_at"], unique=False)
         batch_op.create_index("operations_of_instance", ["instance_id", "created"], unique=False)
+
+    op.create_table(
+        "plans",
+        sa.Column("id", sa.String(length=36), nullable=False),
+        sa.Column("instance_id", sa.String(length=36), nullable=False),
+        sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("created", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["instance_id"],
+            ["instances.id"],
+        ),
+        sa.PrimaryKeyConstraint("id"),
+    )
+    with op.batch_alter_table("plans", schema=None) as batch_op:
+        batch_op.create_index("plans_of_instance", ["instance_id", "created"], unique=False)
 
     op.create_table(
         "operation_steps",
@@ -166,5 +241,16 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("operation_steps", "operations", "instances", "datastore_versions", "events", "datastores"):
+    for table in (
+        "plans",
+        "operation_steps",
+        "operations",
+        "instances",
+        "parameters",
+        "configurations",
+        "datastore_versions",
+        "outages",
+        "events",
+        "datastores",
+    ):
         op.drop_table(table)

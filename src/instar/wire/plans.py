@@ -1,0 +1,112 @@
+"""What an upgrade would do: options, the plan, and what its hash stands for."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from instar.wire.agent import IndexAtRisk, ProbeResult
+from instar.wire.errors import Finding, Severity
+
+Method = Literal["link", "clone", "copy"]
+SnapshotPolicy = Literal["auto", "always", "never"]
+OnFailure = Literal["error", "rollback"]
+
+
+class PlannedStep(BaseModel):
+    """One step, and what a failure or an abort in it leads to."""
+
+    name: str
+    stretch: str
+    way_back: str = Field(description="what leads back from here, in words")
+
+
+class PlannedSnapshot(BaseModel):
+    """Whether the volume is snapshotted, and what that costs while clients are out."""
+
+    policy: SnapshotPolicy
+    taken: bool
+    instant: bool = False
+    bytes: int | None = None
+    seconds: float | None = Field(default=None, description="estimate; None where nothing is known")
+    reason: str = ""
+
+
+class Translation(BaseModel):
+    """What becomes of one value of the configuration in the target version."""
+
+    name: str
+    value: str
+    change: Literal["kept", "removed", "renamed", "default changed", "invalid"]
+    target_name: str | None = None
+    target_value: str | None = None
+    note: str = ""
+
+
+class TextOrdering(BaseModel):
+    """What the new image's libraries mean for text in indexes."""
+
+    glibc_before: str = ""
+    glibc_after: str = ""
+    icu_before: str = ""
+    icu_after: str = ""
+    indexes: list[IndexAtRisk] = []
+    rebuild_seconds: float | None = None
+
+
+class Forecast(BaseModel):
+    """Seconds without service to expect, from this installation's own upgrades of the same sort."""
+
+    upgrades: int = Field(description="how many it rests on; 0 means no history")
+    p50: float | None = None
+    p95: float | None = None
+    sort: str = Field(default="", description="engine, kind of change, method and size class")
+
+
+class Plan(BaseModel):
+    """Everything that was found and what would be done; `hash` stands for `basis` alone."""
+
+    id: str
+    hash: str
+    instance_id: str
+    created: str = ""
+    version_before: str
+    version_after: str
+    image_before: str | None = None
+    image_after: str
+    format_changes: bool = Field(description="whether the data files cross a major version")
+    method: Method
+    on_failure: OnFailure
+    snapshot: PlannedSnapshot
+    allowed: bool = Field(description="no finding blocks")
+    findings: list[Finding] = []
+    steps: list[PlannedStep] = []
+    point_of_no_return: str | None = Field(
+        default=None, description="the step from which on there is no way back; None when there is always one"
+    )
+    undo: str = Field(default="", description="what can be undone after success, and until when, in words")
+    configuration: list[Translation] = []
+    text_ordering: TextOrdering = TextOrdering()
+    probes: list[ProbeResult] = []
+    forecast: Forecast = Forecast(upgrades=0)
+    basis: dict[str, Any] = Field(default={}, description="all that the plan depends on")
+
+    def blocking(self) -> list[Finding]:
+        """Give the findings that forbid the upgrade."""
+        return [finding for finding in self.findings if finding.severity is Severity.BLOCK]
+
+
+def hash_of(basis: dict[str, Any]) -> str:
+    """Give the hash of what a plan depends on: the same for the same content, whatever the order of keys."""
+    text = json.dumps(basis, sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Say in words which parts of a plan's basis are not as they were."""
+    return [
+        f"{name}: {before.get(name)!r} is now {now.get(name)!r}"
+        for name in sorted({*before, *now})
+        if before.get(name) != now.get(name)
+    ]

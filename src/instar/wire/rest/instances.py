@@ -1,0 +1,169 @@
+"""Instances and their flavors."""
+
+from typing import Any, Literal
+
+from pydantic import ConfigDict, Field
+
+from instar.wire.rest.base import Answer, FlavorRef, Link, Name, Request, VolumeSize
+
+
+class Volume(Request):
+    size: VolumeSize
+    type: str | None = None
+
+
+class DatastoreRef(Request):
+    type: Name | None = None
+    version: Name | None = None
+    version_number: str | None = None
+
+
+class NewDatabase(Request):
+    name: Name
+    character_set: str | None = None
+    collate: str | None = None
+
+
+class DatabaseName(Request):
+    name: Name
+
+
+class NewUser(Request):
+    name: Name
+    password: str = Field(min_length=1, max_length=255, repr=False)
+    host: Name | None = None
+    databases: list[DatabaseName] = []
+
+
+class Access(Request):
+    is_public: bool = False
+    allowed_cidrs: list[str] = []
+
+
+class Nic(Request):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+    net_id: str | None = Field(default=None, alias="net-id")
+    network_id: str | None = None
+    subnet_id: str | None = None
+    ip_address: str | None = None
+
+
+class CreateInstance(Request):
+    name: Name
+    flavorRef: FlavorRef | None = None
+    volume: Volume | None = None
+    datastore: DatastoreRef | None = None
+    databases: list[NewDatabase] = []
+    users: list[NewUser] = []
+    restorePoint: dict[str, Any] | None = None
+    replica_of: Any = None
+    slave_of: Any = None
+    replica_count: int | None = Field(default=None, ge=1, le=3)
+    availability_zone: str | None = None
+    nics: list[Nic] = Field(default=[], max_length=1)
+    configuration: str | None = None
+    modules: list[dict[str, Any]] = []
+    region_name: str | None = None
+    locality: Literal["affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity"] | None = None
+    access: Access | None = None
+
+
+class CreateInstanceRequest(Request):
+    instance: CreateInstance
+
+
+class UpdateInstance(Request):
+    """Body of PUT and PATCH; which keys were sent matters (`model_fields_set`)."""
+
+    name: Name | None = None
+    configuration: str | None = None
+    replica_of: Any = None
+    slave_of: Any = None
+    datastore_version: Name | None = None
+    upgrade_method: Literal["link", "clone", "copy"] | None = Field(
+        default=None, description="ours: how data files cross a major version; with datastore_version only"
+    )
+    access: Access | None = None
+
+
+class UpdateInstanceRequest(Request):
+    instance: UpdateInstance
+
+
+class Flavor(Answer):
+    """`id` is null unless the flavor's id is a plain number; `str_id` always says it."""
+
+    id: int | None
+    str_id: str
+    name: str
+    ram: int
+    vcpus: int
+    disk: int
+    ephemeral: int = 0
+    links: list[Link] = []
+
+
+class Fault(Answer):
+    message: str
+    created: str
+    details: str | None = None
+
+
+class Address(Answer):
+    address: str
+    type: Literal["private", "public"]
+    network: str | None = None
+
+
+class Instance(Answer):
+    """An instance; lists leave the detail fields out. Keys below `operation` are ours, beside Trove's."""
+
+    id: str
+    name: str
+    status: str
+    operating_status: str
+    region: str = "RegionOne"
+    links: list[Link] = []
+    flavor: dict[str, Any] = {}
+    datastore: dict[str, str] = {}
+    access: dict[str, Any] = {}
+    volume: dict[str, Any] | None = None
+    hostname: str | None = None
+    ip: list[str] | None = None
+    addresses: list[Address] | None = None
+    tenant_id: str | None = None
+    created: str | None = None
+    updated: str | None = None
+    service_status_updated: str | None = None
+    fault: Fault | None = None
+    server_id: str | None = None
+    volume_id: str | None = None
+    operation: dict[str, Any] | None = Field(
+        default=None, description="the open operation: id, kind, step, reason"
+    )
+    port: int | None = Field(default=None, description="the database's port")
+    image: str | None = Field(
+        default=None, description="digest of the image that the server runs, as verified"
+    )
+    agent_version: str | None = None
+    engine_version: str | None = Field(
+        default=None, description="as the database itself said when last verified"
+    )
+
+
+class InstanceAnswer(Answer):
+    instance: Instance
+
+
+class InstancesAnswer(Answer):
+    instances: list[Instance]
+    links: list[Link] | None = None
+
+
+class FlavorsAnswer(Answer):
+    flavors: list[Flavor]
+
+
+class FlavorAnswer(Answer):
+    flavor: Flavor
