@@ -58,6 +58,8 @@ def _facts(route: Route) -> Iterator[tuple[str, str]]:
     if route.request:
         yield "Body", _reference(route.request.__name__)
     yield "Answer", f"{route.status}" + (f", {_reference(route.answer.__name__)}" if route.answer else "")
+    if route.later:
+        yield "Answer, later", f"202, {_reference(route.later.__name__)}"
     if route.media != "application/json":
         yield "Media type", rst.literal(route.media)
 

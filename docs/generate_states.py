@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import rst
@@ -52,7 +53,7 @@ def _diagram(story: Story[Any]) -> Iterator[str]:
         yield f"  {'' if step.stretch == stretch else step.stretch:<9}{_line(step)}"
         stretch = step.stretch
     yield f"succeeded: {story.ends_as if story.status else status}"
-    for step in story.ways_back:
+    for step in chain(*story.ways_back):
         yield f"  way back {_line(step)}"
     if story.ways_back:
         yield "failed, and the instance is as it was"
@@ -65,6 +66,8 @@ def _line(step: Step[Any]) -> str:
 def _failure(step: Step[Any]) -> str:
     if step.optional:
         return "told, and the story goes on"
-    if step.way_back:
+    if isinstance(step.way_back, str):
         return f"-> {step.way_back}"
+    if step.way_back:
+        return "ERROR, or the way back where it is asked for"
     return "as it was" if step.harmless else "ERROR"

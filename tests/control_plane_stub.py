@@ -110,6 +110,7 @@ class Socket:
         self.app = app
         self._http = wsgi.Server(("127.0.0.1", port), lambda *args: self.app(*args), numthreads=8)
         self._http.shutdown_timeout = 0.2
+        self._http.expiration_interval = 0.02  # how often the server looks whether it is to stop
         self._http.error_log = lambda *args, **kwargs: None
         self._http.prepare()
         self.endpoint = f"http://127.0.0.1:{self._http.bind_addr[1]}"

@@ -5,7 +5,9 @@ from typing import Any
 from door import Door
 from instar.agent import hooks
 from instar.agent.datastores.base import Datastore
+from instar.control.engine.runner import Work
 from instar.control.engine.worker import Worker, WorkerSettings
+from instar.control.guests.fake_outages import FakeOutages
 from instar.control.operations.context import Context
 from instar.control.operations.stories import STORIES
 from instar.control.providers.fake import FakeProvider
@@ -104,7 +106,11 @@ def worker_of(door: Door, guests: Any) -> Worker:
     provider = FakeProvider()
     sealer = door.desk.sealer
     settings = WorkerSettings(threads=2, poll=0.01)
-    return Worker(door.store, STORIES, lambda work: Context(work, provider, guests, sealer), settings)
+
+    def context(work: Work) -> Context:
+        return Context(work, provider, guests, sealer, door.store, FakeOutages(lambda address: True))
+
+    return Worker(door.store, STORIES, context, settings)
 
 
 def _take(things: dict[Any, Any], key: Any) -> Any:

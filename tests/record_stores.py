@@ -22,6 +22,8 @@ import pytest
 
 NOBODY = 65534
 """Database servers refuse to run as root, so tests that are run as root start them under this user."""
+Server = tuple[Callable[[], Any], str]
+"""How to connect to a server, and a database's URL in it with a place for the database's name."""
 
 
 @pytest.fixture(params=os.environ.get("INSTAR_TEST_STORES", "sqlite,postgresql,mariadb").split(","))
@@ -30,16 +32,39 @@ def record_store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'records.db'}"
         return
-    connect, url = request.getfixturevalue(f"{request.param}_server")
+    with empty_database(request.getfixturevalue(f"{request.param}_server")) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(server: Server) -> Iterator[str]:
+    """Make a database with a name of its own; gives its URL."""
+    connect, url = server
     name = f"t{uuid.uuid4().hex}"
     _execute(connect, f"CREATE DATABASE {name}")
     yield url.format(name)
-    _execute(connect, f"DROP DATABASE {name}" + (" WITH (FORCE)" if request.param == "postgresql" else ""))
+    _execute(connect, f"DROP DATABASE {name}" + (" WITH (FORCE)" if url.startswith("postgresql") else ""))
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[tuple[Callable[[], Any], str]]:
-    """How to connect to a PostgreSQL server, and a database's URL in it; by socket only."""
+def postgresql_server() -> Iterator[Server]:
+    """A PostgreSQL server of our own."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[Server]:
+    """A MariaDB server of our own, where MariaDB is installed."""
+    if mariadbd() is None:
+        pytest.skip("MariaDB is missing: apt-get install mariadb-server")
+    with mariadb() as server:
+        yield server
+
+
+@contextmanager
+def postgresql() -> Iterator[Server]:
+    """Run a PostgreSQL server that listens on a socket file only, and flushes nothing."""
     with _home() as home:
         programs = _postgresql(home) / "bin"
         cluster = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"]
@@ -55,12 +80,15 @@ def postgresql_server() -> Iterator[tuple[Callable[[], Any], str]]:
             yield connect, f"postgresql+psycopg://postgres@/{{}}?host={home}"
 
 
-@pytest.fixture(scope="session")
-def mariadb_server() -> Iterator[tuple[Callable[[], Any], str]]:
-    """How to connect to a MariaDB server, and a database's URL in it; by socket only."""
-    program = shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
-    if program is None:
-        pytest.skip("MariaDB is missing: apt-get install mariadb-server")
+def mariadbd() -> str | None:
+    """Find MariaDB's server program, None where it isn't installed."""
+    return shutil.which("mariadbd", path=f"{os.environ['PATH']}:/usr/sbin")
+
+
+@contextmanager
+def mariadb() -> Iterator[Server]:
+    """Run a MariaDB server that listens on a socket file only, and flushes nothing."""
+    program = mariadbd() or "mariadbd"
     with _home() as home:
         data, socket = f"--datadir={home / 'data'}", home / "socket"
         _run(["mariadb-install-db", "--no-defaults", data, "--auth-root-authentication-method=normal"], home)

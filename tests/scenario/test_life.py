@@ -108,7 +108,7 @@ def test_another_worker_goes_on_where_one_stopped(world: World) -> None:
     until(lambda: world.client.operations.get(operation).reason)
     world.worker.stop()
     world.guests.silent.clear()
-    other = wiring.make_worker(world.house, world.guests)
+    other = wiring.make_worker(world.house, world.guests, world.outages)
     other.start()
     assert world.client.operations.wait(operation).state == OperationState.SUCCEEDED
     other.stop()

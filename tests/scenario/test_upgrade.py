@@ -11,11 +11,13 @@ STEPS = [
     "preflight",
     "stage",
     "pre_upgrade",
+    "snapshot",
     "rebuild",
     "await_agent",
     "post_upgrade",
     "verify",
     "tidy",
+    "forget",
     "finish",
 ]
 
@@ -150,7 +152,7 @@ def test_a_failed_rebuild_is_an_error_with_a_fault_and_resume_mends_it(world: Wo
     assert shown.fault
     assert "No valid host" in shown.fault.message
     assert operation
-    assert world.client.operations.get(operation).verbs == ["resume"]
+    assert world.client.operations.get(operation).verbs == ["resume", "rollback"]
     world.provider.dials.clear("rebuild_server")
     world.client.operations.resume(operation)
     assert world.client.operations.wait(operation).state == OperationState.SUCCEEDED

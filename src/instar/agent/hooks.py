@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, Field, ValidationError
 
 from instar.agent.datastores.base import Datastore, Report
-from instar.agent.jobs import Task
+from instar.agent.jobs import Task, never
 from instar.wire.agent import (
+    ComeBackParams,
+    ConfigurationParams,
     DatabaseSpec,
     PostUpgradeParams,
     PrepareParams,
+    ProbesParams,
     UpgradeParams,
     UserSpec,
 )
@@ -73,13 +76,13 @@ class Job:
     """A hook that is run as a named job.
 
     `patience` is how many seconds it may stand still: a little less than those who wait for it allow, so that
-    they learn the reason. One that `gives_way` ends when another job is started.
+    they learn the reason. One that `gives_way` to a hook ends when a job of that hook is started.
     """
 
     params: type[BaseModel]
     run: Callable[[Datastore, Any, Report], dict[str, Any]]
     patience: float = 170.0
-    gives_way: bool = False
+    gives_way: Callable[[str], bool] = never
 
 
 @dataclass(frozen=True)
@@ -95,14 +98,19 @@ JOBS: Mapping[str, Job] = {
     "start": Job(Nothing, lambda d, p, report: d.start(report)),
     "stop": Job(Nothing, lambda d, p, report: d.stop(report)),
     "restart": Job(Nothing, lambda d, p, report: d.restart(report)),
-    "pre_upgrade": Job(UpgradeParams, lambda d, p, report: d.pre_upgrade(p, report)),
+    "pre_upgrade": Job(
+        UpgradeParams, lambda d, p, report: d.pre_upgrade(p, report), gives_way=lambda hook: hook == "start"
+    ),
     "post_upgrade": Job(PostUpgradeParams, lambda d, p, report: d.post_upgrade(p, report), patience=590),
-    "settle": Job(Nothing, lambda d, p, report: d.settle(report), patience=590, gives_way=True),
+    "come_back": Job(ComeBackParams, lambda d, p, report: d.come_back(p, report)),
+    "apply_configuration": Job(ConfigurationParams, lambda d, p, report: d.apply_configuration(p, report)),
+    "settle": Job(Nothing, lambda d, p, report: d.settle(report), patience=590, gives_way=lambda hook: True),
 }
 
 CALLS: Mapping[str, Call] = {
     "status": Call(Nothing, lambda d, p: d.status()),
     "check_upgrade": Call(UpgradeParams, lambda d, p: d.check_upgrade(p)),
+    "run_probes": Call(ProbesParams, lambda d, p: d.run_probes(p)),
     "read_back": Call(Nothing, lambda d, p: d.read_back()),
     "list_databases": Call(Nothing, lambda d, p: Databases(databases=d.list_databases())),
     "create_databases": Call(Databases, lambda d, p: d.create_databases(p.databases)),

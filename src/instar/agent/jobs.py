@@ -2,7 +2,7 @@
 
 A job is known by the name that its starter gave it, so that starting it twice is safe. Parameters are never
 written: they may hold passwords. A job under way when the agent died has Failed, with code `interrupted`.
-One that nobody waits for ends when another is started, with code `cancelled`; one that has stopped moving
+One that gives way ends when the other is started, with code `cancelled`; one that has stopped moving
 ends before its starter gives up on it.
 """
 
@@ -30,13 +30,18 @@ LONGEST_WAIT = 10.0
 Work = Callable[[Report], dict[str, Any]]
 
 
+def never(hook: str) -> bool:
+    """Give way to no hook."""
+    return False
+
+
 @dataclass(frozen=True)
 class Task:
-    """What a job runs, how many seconds it may stand still, and whether it gives way to the next job."""
+    """What a job runs, how many seconds it may stand still, and whether it gives way to a job of a hook."""
 
     work: Work
     patience: float
-    gives_way: bool = False
+    gives_way: Callable[[str], bool] = never
 
 
 Bind = Callable[[str, dict[str, Any]], Task]
@@ -97,7 +102,7 @@ class Jobs:
             if known is not None and not _may_start_again(known):
                 return known
             before = self._running
-            if before is not None and not before.task.gives_way:
+            if before is not None and not before.task.gives_way(start.hook):
                 raise Busy(
                     f"Job {before.job_id} is running",
                     seen=f"hook {self._views[before.job_id].hook}",

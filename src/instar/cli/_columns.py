@@ -8,7 +8,7 @@ from cliff.columns import FormattableColumn
 from instar.cli._command import Columns
 
 if TYPE_CHECKING:
-    from instar.wire.rest import DatastoreVersion, Instance, Operation, Step
+    from instar.wire.rest import Configuration, DatastoreVersion, Instance, Operation, Parameter, Step
 
 
 class Lines(FormattableColumn[list[Any]]):
@@ -66,6 +66,7 @@ def instance(found: "Instance", **more: Any) -> Columns:
             "agent_version": found.agent_version,
             "address": address(found),
             "port": found.port,
+            "configuration": (found.configuration or {}).get("name"),
             "flavor": found.flavor.get("id"),
             "volume_id": found.volume_id,
             "volume_size": volume.get("size"),
@@ -104,6 +105,40 @@ def operation(found: "Operation") -> Columns:
             "verbs": Lines(found.verbs) if found.verbs else None,
             "created": found.created,
             "ended": found.ended,
+        }
+    )
+
+
+def configuration(found: "Configuration") -> Columns:
+    """Show a configuration group."""
+    return one(
+        {
+            "id": found.id,
+            "name": found.name,
+            "description": found.description,
+            "datastore": found.datastore_name,
+            "datastore_version": found.datastore_version_name,
+            "values": Fields(found.values or {}),
+            "instance_count": found.instance_count,
+            "created": found.created,
+            "updated": found.updated,
+        }
+    )
+
+
+def parameter(found: "Parameter") -> Columns:
+    """Show a parameter."""
+    return one(
+        {
+            "name": found.name,
+            "type": found.type,
+            "default": found.default,
+            "minimum": found.min,
+            "maximum": found.max,
+            "unit": found.unit,
+            "values": Lines(found.values) if found.values else None,
+            "restart_required": found.restart_required,
+            "description": found.description,
         }
     )
 

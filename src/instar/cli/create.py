@@ -32,11 +32,13 @@ class CreateInstance(StartOne):
         )
         parser.add_argument("--database", action="append", default=[], metavar="NAME", help="may be repeated")
         parser.add_argument("--user", metavar="NAME", help="a database user")
+        parser.add_argument("--configuration", metavar="GROUP", help="id or name of a configuration group")
         _passwords.declare(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""
         user = self._user(parsed_args) if parsed_args.user else None
+        group = parsed_args.configuration and self.client.configurations.resolve(parsed_args.configuration)
         instance = self.client.instances.create(
             parsed_args.name,
             flavor=self.client.flavors.resolve(parsed_args.flavor),
@@ -45,6 +47,7 @@ class CreateInstance(StartOne):
             version=parsed_args.version,
             databases=parsed_args.database,
             users=[user] if user else [],
+            **({"configuration": group} if group else {}),
         )
         made = {"password": user["password"]} if user and parsed_args.generate_password else {}
         if instance.operation:

@@ -6,12 +6,13 @@ import pydantic
 import requests
 
 from instar.client.errors import BadAnswer, BadRequest, InstarError, Unavailable
-from instar.wire.errors import KINDS, ErrorBody
+from instar.wire.errors import KINDS, ErrorBody, NeedsConsent
 from instar.wire.rest import Problem
 
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
-_BY_STATUS = {kind.status: kind for kind in reversed(KINDS.values())} | {Unavailable.status: Unavailable}
+_PLAIN = [kind for kind in KINDS.values() if kind is not NeedsConsent]  # its meaning is in its code alone
+_BY_STATUS = {kind.status: kind for kind in reversed(_PLAIN)} | {Unavailable.status: Unavailable}
 
 
 def build(model: type[Model], **fields: Any) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from keystoneauth1 import adapter, session, token_endpoint
 
 from instar import __version__
 from instar.client import _keystone, _local
+from instar.client._configurations import Configurations
 from instar.client._databases import Databases
 from instar.client._datastores import Datastores
 from instar.client._flavors import Flavors
 from instar.client._http import Http
 from instar.client._instances import Instances
 from instar.client._operations import Operations
+from instar.client._parameters import Parameters
+from instar.client._plans import Plans
+from instar.client._probes import Probes
 from instar.client._root import Root
 from instar.client._users import Users
 from instar.client._versions import Versions
@@ -26,7 +30,8 @@ class Client:
         >>> Client(endpoint="http://127.0.0.1:8779", project="demo", token="...")
         >>> Client(session=session, region_name="RegionOne")
 
-    Managers: `instances`, `operations`, `datastores`, `versions`, `flavors`, `databases`, `users`, `root`.
+    Managers: `instances`, `operations`, `datastores`, `versions`, `flavors`, `databases`, `users`, `root`,
+    `plans`, `probes`, `configurations`, `parameters`.
     Wherever one takes an instance or a version, an id, a name or an object will do.
     Making a client asks nothing of the network. It may be shared by threads as far as its session may.
     """
@@ -62,6 +67,10 @@ class Client:
         self.instances = Instances(http, self.operations)
         self.datastores = Datastores(http)
         self.versions = Versions(http, self.datastores)
+        self.plans = Plans(http, self.instances, self.operations)
+        self.probes = Probes(http, self.instances)
+        self.parameters = Parameters(http, self.versions)
+        self.configurations = Configurations(http, self.instances, self.operations)
         self.databases = Databases(http, self.instances)
         self.users = Users(http, self.instances)
         self.root = Root(http, self.instances)

@@ -90,21 +90,52 @@ class Instances:
         self._update(self.path(instance), name=name)
 
     def upgrade(
-        self, instance: str | Named, datastore_version: str | Named, *, method: str | None = None
+        self,
+        instance: str | Named,
+        datastore_version: str | Named,
+        *,
+        method: str | None = None,
+        snapshot: str | None = None,
+        on_failure: str | None = None,
+        plan: str | None = None,
     ) -> Operation | None:
         """Move an instance onto the image of a datastore version; each may be an id, a name or an object.
 
-            >>> operation = client.instances.upgrade("demo", "18.6")
+            >>> plan = client.plans.make("demo", "18.6")
+            >>> operation = client.instances.upgrade("demo", "18.6", plan=plan.hash)
 
-        `method` says how data files cross a major version: link (the default), clone or copy.
+        `method` says how data files cross a major version: link (the default), clone or copy; `snapshot`
+        whether the volume's state is kept: auto, always or never; `on_failure` where a failure in the
+        downtime leads: error or rollback. With `plan`, the hash of a plan, its options hold, and the upgrade
+        is refused before any downtime when anything that the plan depends on has changed.
+
         Raises NotFound for an unknown version, BadRequest with the versions that can be reached for a
         forbidden one, Busy naming the operation in the way.
         """
         path = self.path(instance)
-        fields = {"datastore_version": _reference(datastore_version)}
-        return self._started(
-            path, self._update(path, **fields, **({"upgrade_method": method} if method else {}))
-        )
+        options = {"method": method, "snapshot": snapshot, "on_failure": on_failure, "plan": plan}
+        fields = {f"upgrade_{name}": value for name, value in options.items() if value is not None}
+        changed = self._update(path, datastore_version=_reference(datastore_version), **fields)
+        return self._started(path, changed)
+
+    def rollback(
+        self, instance: str | Named, *, discard_writes_since: str | None = None
+    ) -> Operation | None:
+        """Undo an instance's last upgrade, while its undo window is open (`instance.undo` tells).
+
+            >>> client.instances.rollback("demo")
+
+        Where the data format has changed, it goes back to a snapshot, and what was written since is lost:
+        `discard_writes_since` has to be that snapshot's time, `instance.undo.loses_writes_since`. Raises
+        NeedsConsent where it is not, and Busy, saying why, when there is nothing to undo.
+        """
+        path = self.path(instance)
+        since = {} if discard_writes_since is None else {"discard_writes_since": discard_writes_since}
+        return self._started(path, self._http.request("POST", f"{path}/action", json={"rollback": since}))
+
+    def set_undo_window(self, instance: str | Named, seconds: float | None) -> None:
+        """Say for how long the instance's upgrades can be undone, from the next one on; None: the default."""
+        self._update(self.path(instance), undo_window=seconds)
 
     def restart(self, instance: str | Named) -> Operation | None:
         """Stop and start the database. Raises Busy."""

@@ -19,7 +19,7 @@ _PAUSES = (0.1, 0.2, 0.5, 1.0, 2.0)
 
 
 class Operations:
-    """Look at operations, follow them, wait for them, resume them."""
+    """Look at operations, follow them, wait for them, resume them, have them turn back."""
 
     def __init__(self, http: Http) -> None:
         self._http = http
@@ -36,6 +36,24 @@ class Operations:
     def resume(self, operation: str | Operation) -> Operation:
         """Run the failed step again, after its cause was repaired. Raises Busy when it can't be resumed."""
         self._http.request("POST", f"{_path(operation)}/action", json={"resume": {}})
+        return self.get(operation)
+
+    def abort(self, operation: str | Operation) -> Operation:
+        """Stop an open operation: it leaves the instance as it was, by its way back where need be.
+
+        Raises NoWayBack, or Busy, saying why, when that does not apply.
+        """
+        self._http.request("POST", f"{_path(operation)}/action", json={"abort": {}})
+        return self.get(operation)
+
+    def rollback(self, operation: str | Operation, *, discard_writes_since: str | None = None) -> Operation:
+        """Have a failed operation lead back to where it began.
+
+        Where that would lose writes, `discard_writes_since` has to be the time that the refusal names.
+        Raises NoWayBack, or Busy, saying why, when that does not apply.
+        """
+        since = {} if discard_writes_since is None else {"discard_writes_since": discard_writes_since}
+        self._http.request("POST", f"{_path(operation)}/action", json={"rollback": since})
         return self.get(operation)
 
     def follow(

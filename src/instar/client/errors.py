@@ -15,11 +15,14 @@ from instar.wire.errors import (
     Forbidden,
     InstarError,
     MethodNotAllowed,
+    NeedsConsent,
     NotFound,
     NotSupported,
+    NoWayBack,
     OverLimit,
     Unauthorized,
     Unavailable,
+    Unprocessable,
     UnsupportedMedia,
 )
 from instar.wire.rest import Operation
@@ -36,6 +39,8 @@ __all__ = [
     "Forbidden",
     "InstarError",
     "MethodNotAllowed",
+    "NeedsConsent",
+    "NoWayBack",
     "NotConfigured",
     "NotFound",
     "NotSupported",
@@ -43,6 +48,7 @@ __all__ = [
     "OverLimit",
     "Unauthorized",
     "Unavailable",
+    "Unprocessable",
     "UnsupportedMedia",
 ]
 
@@ -78,11 +84,13 @@ class OperationFailed(InstarError):
 
     def __init__(self, operation: Operation) -> None:
         cause = operation.error or ErrorBody(code="internal", brief="no error was recorded")
+        step = operation.turned_back_at or operation.step
+        back = "The instance is back where it was. " if operation.came_back else ""
         super().__init__(
             f"The {operation.kind} of {operation.instance_name or operation.instance_id} failed"
-            f" at step {operation.step}: {cause.brief}",
+            f" at step {step}: {cause.brief}",
             seen=cause.seen,
-            remedy=cause.remedy,
+            remedy=f"{back}{cause.remedy}",
             retryable=cause.retryable,
             findings=cause.findings,
         )

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control import settings, wiring
 from instar.control.guests.base import Guests
-from instar.control.providers.base import Provider
+from instar.control.operations import close_undo
 from instar.control.store import schema
 from instar.wire.errors import InstarError, Unavailable
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 RECOVER_EVERY = 10.0
+CATALOGUES_EVERY = 5.0
+UNDO_WINDOWS_EVERY = 5.0
 
 
 class Program(Command):
@@ -102,16 +104,16 @@ class Listener:
         self._thread.join()
 
 
-class Recovery:
-    """Has the provider boot again what should run and does not, every so often."""
+class Regularly:
+    """Does something every so often in a thread of its own; what fails is logged, and tried again."""
 
-    def __init__(self, provider: Provider) -> None:
-        self._provider = provider
+    def __init__(self, name: str, act: Callable[[], object], pause: float) -> None:
+        self._name, self._act, self._pause = name, act, pause
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="recovery", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin to look."""
+        """Begin."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -122,10 +124,10 @@ class Recovery:
     def _run(self) -> None:
         while True:
             try:
-                self._provider.recover()
-            except InstarError as error:
-                LOG.error("recovery failed error=%s", error)
-            if self._stop.wait(RECOVER_EVERY):
+                self._act()
+            except (InstarError, SQLAlchemyError) as error:
+                LOG.error("%s failed error=%s", self._name, error)
+            if self._stop.wait(self._pause):
                 return
 
 
@@ -147,7 +149,7 @@ class Serve(Program):
         house = _open(self.configuration(parsed_args))
         schema.upgrade(house.store)
         guests = wiring.make_guests(house)
-        worker = wiring.make_worker(house, guests)
+        worker = wiring.make_worker(house, guests, wiring.make_outages())
         listener = Listener(house.conf, lambda stopping: wiring.make_door(house, worker.wake, stopping))
         _welcome_images(house)
         self.until_told_to_stop([listener, worker, *_attendants(house, guests)])
@@ -186,7 +188,9 @@ class RunWorker(Program):
         schema.require_current(house.store)
         guests = wiring.make_guests(house)
         _welcome_images(house)
-        self.until_told_to_stop([wiring.make_worker(house, guests), *_attendants(house, guests)])
+        self.until_told_to_stop(
+            [wiring.make_worker(house, guests, wiring.make_outages()), *_attendants(house, guests)]
+        )
 
 
 class UpgradeStore(Program):
@@ -205,7 +209,13 @@ class UpgradeStore(Program):
 
 def _attendants(house: wiring.House, guests: Guests) -> list[Any]:
     """Make what goes on beside a worker."""
-    return [Recovery(house.provider), wiring.make_presence(house, guests), wiring.make_delivery(house)]
+    return [
+        Regularly("recovery", house.provider.recover, RECOVER_EVERY),
+        Regularly("catalogues", lambda: wiring.read_catalogues(house), CATALOGUES_EVERY),
+        Regularly("undo windows", lambda: close_undo.close_due(house.store), UNDO_WINDOWS_EVERY),
+        wiring.make_presence(house, guests),
+        wiring.make_delivery(house),
+    ]
 
 
 def _add_api_options(parser: ArgumentParser) -> None:
@@ -231,3 +241,4 @@ def _open(conf: cfg.ConfigOpts) -> wiring.House:
 def _welcome_images(house: wiring.House) -> None:
     for name in wiring.register_images(house):
         LOG.info("datastore version registered from its image version=%s", name)
+    wiring.read_catalogues(house)

@@ -12,6 +12,7 @@ from oslo_log import log as logging
 
 import instar
 from instar.control.engine.worker import WorkerSettings
+from instar.control.operations.desk import UpgradeDefaults
 from instar.wire.agent import PORT
 
 
@@ -96,12 +97,41 @@ _LOCAL: list[cfg.Opt] = [
     ),
 ]
 
+_UPGRADE: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "snapshot",
+        default="auto",
+        choices=[
+            ("auto", "when the data format will change, or when snapshots are instant"),
+            ("always", "always"),
+            ("never", "never"),
+        ],
+        help="Whether an upgrade keeps a snapshot of the volume, where the request does not say.",
+    ),
+    cfg.StrOpt(
+        "on_failure",
+        default="error",
+        choices=[
+            ("error", "the instance is left in ERROR, to be resumed or rolled back by an operator"),
+            ("rollback", "the instance goes back onto the old image"),
+        ],
+        help="Where an upgrade that fails in its downtime leads, where the request does not say.",
+    ),
+    cfg.FloatOpt(
+        "undo_window",
+        default=86400.0,
+        min=0,
+        help="Seconds after an upgrade in which it can be undone, where the instance does not say.",
+    ),
+]
+
 SECTIONS: dict[str | None, list[cfg.Opt]] = {
     None: _DEFAULT,
     "api": _API,
     "store": _STORE,
     "worker": _WORKER,
     "guests": _GUESTS,
+    "upgrade": _UPGRADE,
     "local": _LOCAL,
 }
 
@@ -142,6 +172,11 @@ def worker(conf: cfg.ConfigOpts) -> WorkerSettings:
         cap=section.cap,
         keep=section.keep_days * 86400.0,
     )
+
+
+def upgrade_defaults(conf: cfg.ConfigOpts) -> UpgradeDefaults:
+    """Read what section [upgrade] says of requests that do not."""
+    return UpgradeDefaults(snapshot=conf.upgrade.snapshot, on_failure=conf.upgrade.on_failure)
 
 
 def provider_section(conf: cfg.ConfigOpts) -> dict[str, Any]:

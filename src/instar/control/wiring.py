@@ -17,13 +17,14 @@ from instar.control import settings
 from instar.control.api import tokens
 from instar.control.api.app import make_app
 from instar.control.api.policies import Gate
-from instar.control.catalog import register
+from instar.control.catalog import catalogues, register
 from instar.control.engine.runner import Work
 from instar.control.engine.worker import Worker
 from instar.control.events.deliver import Delivery, notifier
 from instar.control.guests.authority import Authority
-from instar.control.guests.base import Guests
+from instar.control.guests.base import Guests, Outages
 from instar.control.guests.channel import Channels
+from instar.control.guests.outages import Outages as Watches
 from instar.control.guests.presence import Presence
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Desk
@@ -32,7 +33,7 @@ from instar.control.providers.base import Provider
 from instar.control.store.private import write_private
 from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
-from instar.wire.errors import BadRequest
+from instar.wire.errors import BadRequest, InstarError
 
 LOG = logging.getLogger(__name__)
 
@@ -91,11 +92,17 @@ def make_guests(house: House) -> Channels:
     return Channels(Authority(settings.state_path(house.conf, section.tls_dir, "tls")), section.port)
 
 
-def make_worker(house: House, guests: Guests) -> Worker:
+def make_outages() -> Outages:
+    """Make what watches instances from outside."""
+    return Watches()
+
+
+def make_worker(house: House, guests: Guests, outages: Outages) -> Worker:
     """Make a worker that runs every story on the house's provider."""
 
     def context(work: Work) -> Context:
-        return Context(work, house.provider, guests, house.sealer)
+        window = house.conf.upgrade.undo_window
+        return Context(work, house.provider, guests, house.sealer, house.store, outages, window)
 
     return Worker(house.store, STORIES, context, settings.worker(house.conf))
 
@@ -119,6 +126,7 @@ def make_desk(house: House, wake: Callable[[], None]) -> Desk:
         abilities=house.provider.abilities,
         wake=wake,
         answer_timeout=house.conf.api.answer_timeout,
+        defaults=settings.upgrade_defaults(house.conf),
         streams=BoundedSemaphore(max(house.conf.api.threads // 2, 1)),
     )
 
@@ -154,6 +162,23 @@ def _write_client_file(conf: cfg.ConfigOpts, token: str) -> None:
         "token": token,
     }
     write_private(path, json.dumps(access, indent=2), replace=True)
+
+
+def read_catalogues(house: House) -> list[str]:
+    """Have images tell their parameters for versions that lack them; gives the versions' names.
+
+    Cheap when nothing is missing. What can't be read now is tried again at the next call.
+    """
+    with house.store.read() as session:
+        lacking = [(version.id, version.image, version.name) for version in catalogues.missing(session)]
+    names = []
+    for version_id, image, name in lacking:
+        try:
+            if catalogues.refresh(house.store, version_id, image or "", house.provider.parameters):
+                names.append(name)
+        except InstarError as error:
+            LOG.debug("parameters not read version=%s image=%s error=%s", name, image, error)
+    return names
 
 
 def register_images(house: House) -> list[str]:

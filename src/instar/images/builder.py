@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import instar
-from instar.images import extensions, guest_agent, packages, store, tree
+from instar.images import extensions, guest_agent, packages, parameters, store, tree
 from instar.images.errors import BuildError
 from instar.images.interpreter import Interpreter, choose
 from instar.images.recipe import Recipe
@@ -76,7 +76,8 @@ def _icu(fetched: list[Path]) -> str:
 
 def _find(image_dir: Path, wanted: Manifest) -> Manifest | None:
     for image in store.images(image_dir):
-        if image.model_copy(update={"digest": "", "built_at": ""}) == wanted:
+        same = image.model_copy(update={"digest": "", "built_at": ""}) == wanted
+        if same and store.parameters(image_dir, image.digest) is not None:
             return image
     return None
 
@@ -102,11 +103,13 @@ def _finish(root: Path, recipe: Recipe, manifest: Manifest, image_dir: Path, pro
     _try(root / guest_agent.LAUNCHER, "--help", "")
     for program, version in recipe.checks.items():
         _try(root / program, "--version", version)
+    progress("asking the engine for its parameters")
+    known = parameters.read(root, recipe, root.parent)
     progress("computing the digest")
     whole = manifest.model_copy(
         update={"digest": tree.digest(root), "built_at": datetime.now(UTC).isoformat(timespec="seconds")}
     )
-    store.keep(image_dir, root, whole)
+    store.keep(image_dir, root, whole, known)
     return whole
 
 

@@ -1,4 +1,5 @@
-"""The directory of images: `<image_dir>/<hex>/{manifest.json,tree/}`, each made whole or not at all."""
+"""The directory of images: `<image_dir>/<hex>/{manifest.json,parameters.json,tree/}`, each made whole or not
+at all."""
 
 import fcntl
 import os
@@ -8,14 +9,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from instar.wire.agent import Manifest
+from instar.wire.agent import Manifest, Parameter
 
 Progress = Callable[[str], None]
 """Told in a few words what is being done now."""
 
+PARAMETERS = "parameters.json"
+"""Beside the tree: the parameters that the image's engine knows, a list of `wire.agent.Parameter`."""
+
 _UNFINISHED = ".build-"
+_CATALOGUE = TypeAdapter(list[Parameter])
 
 
 def default_image_dir() -> Path:
@@ -29,6 +34,14 @@ def default_image_dir() -> Path:
 def path_of(image_dir: Path, digest: str) -> Path:
     """Where the image with this digest lies."""
     return image_dir / digest.removeprefix("sha256:")
+
+
+def parameters(image_dir: Path, digest: str) -> list[Parameter] | None:
+    """Give the parameters that an image's engine knows; None when they can't be read."""
+    try:
+        return _CATALOGUE.validate_json((path_of(image_dir, digest) / PARAMETERS).read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def images(image_dir: Path) -> list[Manifest]:
@@ -63,15 +76,26 @@ def scratch(directory: Path, progress: Progress) -> Iterator[Path]:
             yield Path(folder)
 
 
-def keep(image_dir: Path, tree: Path, manifest: Manifest) -> Path:
-    """Move a finished tree into the directory under its digest; tells where it lies."""
+def keep(image_dir: Path, tree: Path, manifest: Manifest, parameters: list[Parameter]) -> Path:
+    """Move a finished tree into the directory under its digest; tells where it lies.
+
+    Of an image that lies there already only the parameters are written, where they are missing.
+    """
     place = path_of(image_dir, manifest.digest)
     if place.exists():
+        if not (place / PARAMETERS).exists():
+            _write(tree.parent / PARAMETERS, _CATALOGUE.dump_json(parameters, indent=1))
+            (tree.parent / PARAMETERS).rename(place / PARAMETERS)
         return place
     whole = tree.parent / "image"
     whole.mkdir()
     tree.rename(whole / "tree")
-    (whole / "manifest.json").write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    (whole / "manifest.json").chmod(0o444)
+    _write(whole / PARAMETERS, _CATALOGUE.dump_json(parameters, indent=1))
+    _write(whole / "manifest.json", manifest.model_dump_json(indent=2).encode())
     whole.rename(place)
     return place
+
+
+def _write(path: Path, text: bytes) -> None:
+    path.write_bytes(text + b"\n")
+    path.chmod(0o444)

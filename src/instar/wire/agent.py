@@ -230,6 +230,9 @@ class PostUpgradeParams(BaseModel):
         default=None, description="values set through the API, put in place of those before; None keeps them"
     )
     probes: list[Probe] = Field(default=[], description="run before clients are let in")
+    resumed: bool = Field(
+        default=False, description="somebody may have meant that settings differ: they are told, not refused"
+    )
 
 
 class ComeBackParams(BaseModel):
@@ -251,6 +254,9 @@ class ConfigurationApplied(BaseModel):
 
     in_force: list[str] = Field(default=[], description="parameters whose new value is heeded already")
     pending_restart: list[str] = Field(default=[], description="parameters that wait for a restart")
+    overridden: list[str] = Field(
+        default=[], description="parameters that something else sets, such as ALTER SYSTEM: it goes first"
+    )
 
 
 class ProbesParams(BaseModel):

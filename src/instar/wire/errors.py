@@ -134,6 +134,24 @@ class Busy(InstarError):
     code, status, fault = "busy", 422, "unprocessableEntity"
 
 
+class NoWayBack(Busy):
+    """From where the operation stands no way leads back; the text says why."""
+
+    code = "no_way_back"
+
+
+class NeedsConsent(InstarError):
+    """What was asked for loses data, and the request does not say that exactly this is meant."""
+
+    code, status, fault = "needs_consent", 409, "conflict"
+
+
+class Unprocessable(InstarError):
+    """The request is well-formed and can't be carried out as it is; every finding is attached."""
+
+    code, status, fault = "unprocessable", 422, "unprocessableEntity"
+
+
 class NotSupported(InstarError):
     """This datastore or provider does not do that, or it is not built yet."""
 
@@ -170,6 +188,18 @@ class Vetoed(InstarError):
     code, status, fault = "vetoed", 400, "badRequest"
 
 
+class Aborted(InstarError):
+    """Somebody aborted the operation."""
+
+    code = "aborted"
+
+
+class Untouched(GuestError):
+    """The guest gave up before it changed the data files: the old image can serve them as they are."""
+
+    code = "untouched"
+
+
 class DeadlinePassed(InstarError):
     """A wait's deadline passed with nothing measurable moving."""
 
@@ -180,6 +210,7 @@ KINDS: dict[str, type[InstarError]] = {
     kind.code: kind
     for kind in (
         BadRequest, Unauthorized, Forbidden, NotFound, MethodNotAllowed, OverLimit, UnsupportedMedia, Busy,
-        NotSupported, Unavailable, ProviderError, GuestError, GuestUnreachable, Vetoed, DeadlinePassed,
+        NoWayBack, NeedsConsent, Unprocessable, NotSupported, Unavailable, ProviderError, GuestError,
+        GuestUnreachable, Vetoed, Aborted, Untouched, DeadlinePassed,
     )
 }  # fmt: skip

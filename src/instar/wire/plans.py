@@ -14,6 +14,15 @@ SnapshotPolicy = Literal["auto", "always", "never"]
 OnFailure = Literal["error", "rollback"]
 
 
+class UpgradeOptions(BaseModel):
+    """How to upgrade, as a request says it: None leaves it to the named plan, then to the defaults."""
+
+    method: Method | None = Field(default=None, description="how data files cross a major version")
+    snapshot: SnapshotPolicy | None = None
+    on_failure: OnFailure | None = None
+    plan: str | None = Field(default=None, description="hash of the plan that is to hold still")
+
+
 class PlannedStep(BaseModel):
     """One step, and what a failure or an abort in it leads to."""
 
@@ -105,8 +114,18 @@ def hash_of(basis: dict[str, Any]) -> str:
 
 def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Say in words which parts of a plan's basis are not as they were."""
+    was, is_ = _flat(before), _flat(now)
     return [
-        f"{name}: {before.get(name)!r} is now {now.get(name)!r}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name)
+        f"{name} was {was.get(name, 'absent')} and is {is_.get(name, 'absent')}"
+        for name in sorted({*was, *is_})
+        if was.get(name) != is_.get(name)
     ]
+
+
+def _flat(basis: dict[str, Any]) -> dict[str, str]:
+    """Give every part a name and a text; a part of a part is named `configuration.work_mem`."""
+    parts: dict[str, Any] = {}
+    for name, value in basis.items():
+        inner = {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else None
+        parts |= {name: value} if inner is None else inner
+    return {name: "absent" if value is None else str(value) for name, value in parts.items()}

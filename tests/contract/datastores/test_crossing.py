@@ -8,7 +8,7 @@ import psycopg
 import pytest
 from guest_machine import DATABASE, USER, Machine, connect, each_major, engine_version, wait_for
 
-from instar.wire.errors import BadRequest, GuestError, InstarError, Vetoed
+from instar.wire.errors import BadRequest, GuestError, InstarError, Untouched, Vetoed
 
 Make = Callable[..., Machine]
 
@@ -86,7 +86,7 @@ def test_major_upgrade(make_machine: Make, method: str) -> None:
     before = old.call("read_back")
     writer = Writer(old)
     try:
-        assert old.call("check_upgrade", **target(18, method)) == {"findings": []}
+        assert old.call("check_upgrade", **target(18, method))["findings"] == []
         info = leave(old, 18, method)
         new = make_machine(18, before=old, older=(17,))
         assert new.status() == "SHUTDOWN"
@@ -182,17 +182,20 @@ def test_data_directory_that_was_not_stopped_is_recovered_first(make_machine: Ma
 
 def test_check_of_pg_upgrade_that_fails_leaves_the_old_version_usable(make_machine: Make) -> None:
     old = made(make_machine)
-    with connect(old) as client:
-        client.execute("CREATE TABLE depends (p regproc)")
     info = leave(old, 18)
+    meddler = make_machine(17, before=old)
+    meddler.job("start", "start")
+    with connect(meddler) as client:
+        client.execute("CREATE TABLE depends (p regproc)")
+    meddler.power_off()
     new = make_machine(18, before=old, older=(17,))
-    with pytest.raises(GuestError, match=r"public\.depends\.p") as refused:
+    with pytest.raises(Untouched, match=r"public\.depends\.p") as refused:
         new.job("post", "post_upgrade", upgrade_info=info)
     assert refused.value.body.brief == "pg_upgrade refuses: reg* data types in user tables"
     assert "resume the operation" in refused.value.body.remedy
     new.power_off()
     back = make_machine(17, before=old)
-    back.job("start", "start")
+    back.job("back", "come_back")
     with connect(back) as client:
         client.execute("SELECT * FROM depends")
 
@@ -233,7 +236,7 @@ def test_every_obstacle_is_told_and_the_database_serves_on(make_machine: Make) -
         machine.job("pre", "pre_upgrade", **target(18))
     assert len(vetoed.value.body.findings) == 3
     assert machine.status() == "HEALTHY"
-    assert machine.call("check_upgrade", **target(17)) == {"findings": []}
+    assert machine.call("check_upgrade", **target(17))["findings"] == []
 
 
 def test_older_version_and_unknown_method_are_refused(make_machine: Make) -> None:
@@ -253,6 +256,22 @@ def test_pre_upgrade_may_be_repeated_and_taken_back(make_machine: Make) -> None:
     assert machine.status() == "SHUTDOWN"
     machine.job("abort", "start")
     connect(machine).close()
+
+
+def test_start_takes_back_a_pre_upgrade_under_way(make_machine: Make) -> None:
+    machine = made(make_machine)
+    writer = Writer(machine)
+    try:
+        machine.start_job("pre", "pre_upgrade", **target(18))
+        machine.job("abort", "start")
+        wait_for(lambda: machine.get("/jobs/pre")["ended_at"] is not None, "the end of pre_upgrade")
+        assert machine.status() == "HEALTHY"
+        writer.writes_on()
+    finally:
+        writer.stop()
+    assert writer.lost() == set()
+    view = machine.get("/jobs/pre")
+    assert view["state"] == "Succeeded" or view["error"]["code"] == "cancelled"
 
 
 def test_pre_upgrade_whose_agent_died_is_repeated(make_machine: Make) -> None:

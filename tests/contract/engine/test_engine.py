@@ -232,7 +232,7 @@ def test_the_way_back_leaves_the_instance_as_it_was_and_the_error_as_it_began(sh
     toy = story(
         Step("risky", lambda ctx: Fail(InstarError("It broke")), way_back="mend"),
         Step("never", lambda ctx: Done()),
-        ways_back=(Step("mend", lambda ctx: Done()),),
+        ways_back=((Step("mend", lambda ctx: Done()),),),
     )
     operation_id = shop.submit(toy)
     shop.worker(toy)
@@ -249,7 +249,7 @@ def test_the_way_back_leaves_the_instance_as_it_was_and_the_error_as_it_began(sh
 def test_a_way_back_that_fails_says_both(shop: Shop) -> None:
     toy = story(
         Step("risky", lambda ctx: Fail(InstarError("It broke")), way_back="mend"),
-        ways_back=(Step("mend", lambda ctx: Fail(InstarError("No glue"))),),
+        ways_back=((Step("mend", lambda ctx: Fail(InstarError("No glue"))),),),
     )
     operation_id = shop.submit(toy)
     shop.worker(toy)

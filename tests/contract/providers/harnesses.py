@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from toy_guest import make_image
+from toy_guest import make_image, write_parameters
 
 from instar.control.providers.base import Handle, Port, Provider, ServerInfo, ServerSpec, VolumeInfo
 from instar.control.providers.fake import FakeProvider
@@ -16,10 +16,15 @@ from instar.control.providers.local import handles
 from instar.control.providers.local.machine.lock import MachineLock
 from instar.control.providers.local.provider import LocalProvider
 from instar.control.providers.local.settings import LocalSettings
-from instar.wire.agent import Manifest
+from instar.wire.agent import Manifest, Parameter
 from instar.wire.states import ServerState
 
 ADDRESSES = 14
+PARAMETERS = [
+    Parameter(name="work", type="integer", default="4", minimum=1, maximum=8, unit="kB"),
+    Parameter(name="mode", type="enum", values=["fast", "safe"], restart_required=True),
+]
+"""What the engine of image `new` knows; `old` tells of none."""
 FILES = {"etc/instar/guest_info.conf": "[guest]\ninstance_id = 1\n"}
 
 
@@ -62,11 +67,17 @@ class Harness(Protocol):
     def boots(self, volume: Handle) -> list[str]:
         """Give the images that the volume's server booted from, in order."""
 
+    def damage(self, image: str) -> None:
+        """Have an image's content change in the store."""
+
 
 class FakeHarness:
     def __init__(self, _directory: Path) -> None:
         self.provider = FakeProvider(capacity=1000, addresses=ADDRESSES)
-        self.images = [self.provider.add_image(_manifest(name)) for name in ("old", "new")]
+        self.images = [
+            self.provider.add_image(_manifest("old")),
+            self.provider.add_image(_manifest("new"), PARAMETERS),
+        ]
         self.provider.on_boot = self._boot
 
     def _boot(self, name: str, image: str, _files: dict[str, str]) -> None:
@@ -92,10 +103,13 @@ class FakeHarness:
         return self.provider.servers[server["name"]].files
 
     def cut_power(self, server: Handle) -> None:
-        self.provider.stop_server(server["name"])
+        self.provider.cut_power(server["name"])
 
     def boots(self, volume: Handle) -> list[str]:
         return (self.read(volume, "boots") or "").split()
+
+    def damage(self, image: str) -> None:
+        self.provider.damaged.add(image)
 
 
 class LocalHarness:
@@ -105,7 +119,7 @@ class LocalHarness:
         )
         names = ("old", "new", "stubborn")
         make = functools.partial(make_image, self.settings.image_dir)
-        self.images = [make("old"), make("new")]
+        self.images = [make("old"), make("new", change=functools.partial(write_parameters, PARAMETERS))]
         self.stubborn = make("stubborn", stubborn=True)
         self._refs = dict(zip(names, [*self.images, self.stubborn], strict=True))
         self.provider = LocalProvider(self.settings)
@@ -149,6 +163,13 @@ class LocalHarness:
     def boots(self, volume: Handle) -> list[str]:
         return [self._refs[name] for name in (self.read(volume, "boots") or "").split()]
 
+    def damage(self, image: str) -> None:
+        program = self.settings.image_dir / image.removeprefix("sha256:") / "tree/usr/bin/sleep"
+        program.chmod(0o755)
+        with program.open("r+b") as file:
+            file.truncate(program.stat().st_size - 1)
+        program.chmod(0o555)
+
     def pids(self, volume: Handle) -> list[int]:
         """Give the id of every process that any boot of the volume's server started."""
         return [int(pid) for pid in (self.read(volume, "pids") or "").split()]
@@ -186,6 +207,23 @@ class Rig:
         until(is_up, "the server is ACTIVE")
         return infos[-1]
 
+    def up_or_not(self) -> ServerState:
+        """Tell how the server is."""
+        info: ServerInfo = self.harness.provider.inspect_server(self.handle)
+        return info.state
+
+    def stop(self, token: str = "s") -> None:
+        """Stop the server."""
+        assert self.harness.provider.stop_server(self.handle, token).state == ServerState.STOPPED
+
+    def snapshot(self, name: str = "s") -> Handle:
+        """Make a snapshot of the volume, and wait until it is ready."""
+        return snapshot(self.harness.provider, self.volume.handle, name)
+
+    def revert(self, to: Handle) -> None:
+        """Put the volume back to a snapshot, and wait until that is done."""
+        until(lambda: self.harness.provider.revert_volume(self.volume.handle, to).done, "reverted")
+
     def rebuild(self, token: str = "first") -> ServerInfo:
         """Rebuild onto the other image and wait until that is up."""
         self.harness.provider.rebuild_server(self.handle, self.harness.images[1], dict(FILES), token)
@@ -196,6 +234,12 @@ class Rig:
 
     def pids(self) -> list[int]:
         return list(self.harness.pids(self.volume.handle))
+
+
+def snapshot(provider: Provider, volume: Handle, name: str = "s") -> Handle:
+    """Make a snapshot, and wait until it is ready."""
+    until(lambda: provider.snapshot_volume(volume, name).ready, "the snapshot is ready")
+    return provider.snapshot_volume(volume, name).handle
 
 
 def is_alive(pid: int) -> bool:

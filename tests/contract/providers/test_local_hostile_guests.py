@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from harnesses import FILES, LocalHarness, Rig, until
 from processes import watched
+from toy_guest import make_image
 
 from instar.control.providers.local import trees
 from instar.wire.errors import ProviderError
@@ -199,11 +200,12 @@ def test_a_console_of_any_length_is_read_in_part(local_rig: Rig) -> None:
 def test_links_in_an_image_are_not_followed(local: LocalHarness, place: Path) -> None:
     outside = place / "outside"
     outside.mkdir()
-    tree = local.settings.image_dir / local.images[1].removeprefix("sha256:") / "tree"
-    (tree / "etc").symlink_to(outside)
+    image = make_image(
+        local.settings.image_dir, "linked", change=lambda image: (image / "tree" / "etc").symlink_to(outside)
+    )
     rig = Rig(local)
-    with pytest.raises(ProviderError):
-        local.provider.rebuild_server(rig.handle, local.images[1], dict(FILES), "t")
+    with pytest.raises(ProviderError, match="rebuild_server"):
+        local.provider.rebuild_server(rig.handle, image, dict(FILES), "t")
     assert list(outside.iterdir()) == []
     info = rig.up()
     assert (info.image, info.token, rig.boots()) == (local.images[0], "", [local.images[0]])

@@ -3,7 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from harnesses import ADDRESSES, FILES, Harness, Rig, until
+from harnesses import ADDRESSES, FILES, PARAMETERS, Harness, Rig, until
+from harnesses import snapshot as make_snapshot
 
 from instar.control.providers.base import FlavorSpec, ServerInfo
 from instar.wire.errors import BadRequest, NotFound, NotSupported, ProviderError
@@ -27,6 +28,24 @@ def test_an_image_in_the_store_is_listed_and_found_with_its_manifest(harness: Ha
 def test_an_unknown_image_is_not_found(harness: Harness, ref: str) -> None:
     with pytest.raises(NotFound):
         harness.provider.image(ref)
+
+
+def test_an_image_tells_which_settings_its_engine_knows(harness: Harness) -> None:
+    assert [harness.provider.parameters(ref) for ref in harness.images] == [[], PARAMETERS]
+    with pytest.raises(NotFound):
+        harness.provider.parameters("sha256:" + "0" * 64)
+
+
+def test_a_damaged_image_is_refused_before_any_downtime(rig: Rig) -> None:
+    rig.harness.damage(rig.harness.images[1])
+    for attempt in (
+        lambda: rig.harness.provider.stage(rig.handle, rig.harness.images[1]),
+        lambda: rig.harness.provider.rebuild_server(rig.handle, rig.harness.images[1], {}, "t"),
+    ):
+        with pytest.raises(ProviderError, match="damaged") as refused:
+            attempt()
+        assert not refused.value.body.retryable
+    assert (rig.up().image, rig.boots()) == (rig.harness.images[0], [rig.harness.images[0]])
 
 
 def test_flavors_have_ids_of_their_own(harness: Harness) -> None:
@@ -105,22 +124,78 @@ def test_a_volume_grows_and_does_not_shrink(harness: Harness) -> None:
 def test_a_snapshot_keeps_its_moment(harness: Harness) -> None:
     volume = harness.provider.ensure_volume("v", 1).handle
     harness.write(volume, "row", "before")
-    snapshot = harness.provider.snapshot_volume(volume, "s")
+    until(lambda: harness.provider.snapshot_volume(volume, "s").ready, "the snapshot is ready")
     harness.write(volume, "row", "after")
     harness.write(volume, "new", "after")
-    assert harness.provider.snapshot_volume(volume, "s") == snapshot
+    snapshot = harness.reopen().snapshot_volume(volume, "s")
+    assert snapshot.ready
     assert snapshot.instant == harness.provider.abilities.instant_snapshots
     clone = harness.provider.clone_volume(snapshot.handle, "c")
     assert harness.read(clone.handle, "row") == "before"
     for _ in range(2):
-        harness.provider.revert_volume(volume, snapshot.handle)
+        harness.write(volume, "new", "after")
+        until(lambda: harness.provider.revert_volume(volume, snapshot.handle).done, "it is reverted")
         assert (harness.read(volume, "row"), harness.read(volume, "new")) == ("before", None)
+
+
+def test_snapshots_are_listed_and_found_until_they_are_deleted(harness: Harness) -> None:
+    volume = harness.provider.ensure_volume("v", 1).handle
+    assert harness.provider.snapshots(volume) == []
+    one, two = (make_snapshot(harness.provider, volume, name) for name in ("one", "two"))
+    assert [(each.handle, each.ready) for each in harness.reopen().snapshots(volume)] == [
+        (one, True),
+        (two, True),
+    ]
+    assert harness.provider.find_snapshot(volume, "two") == two
+    harness.provider.destroy_snapshot(one)
+    assert harness.provider.find_snapshot(volume, "one") is None
+    with pytest.raises(ProviderError, match="gone"):
+        harness.provider.revert_volume(volume, one)
+    harness.provider.destroy_volume(volume)
+    assert harness.provider.snapshots(volume) == []
+    assert harness.provider.find_snapshot(volume, "two") is None
+
+
+def test_a_snapshot_made_by_many_callers_is_one(harness: Harness) -> None:
+    volume = harness.provider.ensure_volume("v", 1).handle
+    harness.write(volume, "row", "before")
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(lambda _: make_snapshot(harness.reopen(), volume), range(4)))
+    assert made == [made[0]] * 4
+    assert [each.handle for each in harness.provider.snapshots(volume)] == [made[0]]
+
+
+def test_a_snapshot_of_a_running_server_is_a_way_back_once_that_is_stopped(rig: Rig) -> None:
+    provider, volume = rig.harness.provider, rig.volume.handle
+    rig.harness.write(volume, "row", "before")
+    snapshot = rig.snapshot()
+    rig.harness.write(volume, "row", "after")
+    rig.rebuild()
+    with pytest.raises(ProviderError, match="not stopped"):
+        provider.revert_volume(volume, snapshot)
+    assert rig.harness.read(volume, "row") == "after"
+    rig.stop()
+    for _ in range(2):
+        rig.revert(snapshot)
+        assert rig.harness.read(volume, "row") == "before"
+    assert provider.inspect_volume(volume).attached_to == rig.name
+    assert rig.boots() == [rig.harness.images[0]]
+    provider.rebuild_server(rig.handle, rig.harness.images[0], dict(FILES), "back")
+    rig.up()
+    until(lambda: len(rig.boots()) == 2, "the guest can write to the volume again")
+
+
+def test_a_server_that_went_down_by_itself_is_not_stopped(rig: Rig) -> None:
+    snapshot = rig.snapshot()
+    rig.harness.cut_power(rig.handle)
+    with pytest.raises(ProviderError, match="not stopped"):
+        rig.harness.provider.revert_volume(rig.volume.handle, snapshot)
 
 
 def test_a_clone_is_made_once_and_is_its_own(harness: Harness) -> None:
     volume = harness.provider.ensure_volume("v", 1).handle
     harness.write(volume, "row", "before")
-    snapshot = harness.provider.snapshot_volume(volume, "s").handle
+    snapshot = make_snapshot(harness.provider, volume)
     clone = harness.provider.clone_volume(snapshot, "c").handle
     harness.write(clone, "row", "changed")
     harness.provider.destroy_snapshot(snapshot)
@@ -256,6 +331,43 @@ def test_a_reboot_keeps_the_root_disk_and_happens_once_for_each_token(rig: Rig) 
     assert rig.up().token == ""
     provider.reboot_server(rig.handle, "r2")
     until(lambda: len(rig.boots()) == 3, "the server has booted a third time")
+
+
+def test_a_stopped_server_stays_down_until_it_is_rebooted(rig: Rig) -> None:
+    provider = rig.harness.provider
+    rig.harness.scribble(rig.handle)
+    rig.rebuild("before")
+    for _ in range(2):
+        rig.stop()
+        rig.harness.reopen().recover()
+        provider.rebuild_server(rig.handle, rig.harness.images[1], dict(FILES), "before")
+        assert provider.ensure_server(rig.spec()).state == ServerState.STOPPED
+    boots = rig.boots()
+    rig.harness.scribble(rig.handle)
+    for _ in range(2):
+        provider.reboot_server(rig.handle, "r")
+        rig.up()
+    until(lambda: len(rig.boots()) == len(boots) + 1, "the server has booted again")
+    assert rig.harness.has_scribble(rig.handle)
+    late = provider.stop_server(rig.handle, "s")
+    assert (late.state, late.image) == (ServerState.ACTIVE, rig.harness.images[1])
+    rig.stop("another")
+
+
+def test_a_server_that_lost_its_power_can_be_stopped_and_rebuilt(rig: Rig) -> None:
+    rig.harness.cut_power(rig.handle)
+    rig.stop()
+    rig.harness.reopen().recover()
+    assert rig.harness.provider.inspect_server(rig.handle).state == ServerState.STOPPED
+    assert rig.rebuild().image == rig.harness.images[1]
+
+
+def test_a_stopped_server_can_be_destroyed(rig: Rig) -> None:
+    rig.stop()
+    rig.harness.provider.destroy_server(rig.handle)
+    assert rig.harness.provider.inspect_server(rig.handle).state == ServerState.MISSING
+    with pytest.raises(ProviderError):
+        rig.harness.provider.stop_server(rig.handle, "again")
 
 
 def test_recover_boots_what_went_down_and_leaves_the_rest_alone(rig: Rig) -> None:

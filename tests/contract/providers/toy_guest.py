@@ -1,11 +1,14 @@
 """Small images for the local provider: their agent boots, daemonises children, and writes to its volume."""
 
-import hashlib
 import json
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from instar.wire.agent import Parameter
+from instar.wire.image_digest import image_digest
 
 INTERPRETER = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
@@ -47,10 +50,19 @@ while True:
 """
 
 
-def make_image(image_dir: Path, name: str, *, stubborn: bool = False) -> str:
-    """Make an image called `name`, whose daemons ignore SIGTERM when `stubborn`; gives its ref."""
-    hexadecimal = hashlib.sha256(name.encode()).hexdigest()
-    programs = image_dir / hexadecimal / "tree" / "usr" / "bin"
+def make_image(
+    image_dir: Path,
+    name: str,
+    *,
+    stubborn: bool = False,
+    change: Callable[[Path], object] = lambda image: None,
+) -> str:
+    """Make an image called `name`, whose daemons ignore SIGTERM when `stubborn`; gives its ref.
+
+    `change` may add to its directory before the digest is computed.
+    """
+    making = image_dir / f".{name}"
+    programs = making / "tree" / "usr" / "bin"
     programs.mkdir(parents=True)
     agent = programs / "instar-guest-agent"
     agent.write_text(AGENT.format(interpreter=INTERPRETER, name=name, stubborn=stubborn))
@@ -67,5 +79,14 @@ def make_image(image_dir: Path, name: str, *, stubborn: bool = False) -> str:
         "version_name": name,
         "agent_version": "1",
     }
-    (image_dir / hexadecimal / "manifest.json").write_text(json.dumps(manifest))
-    return f"sha256:{hexadecimal}"
+    (making / "manifest.json").write_text(json.dumps(manifest))
+    change(making)
+    digest = image_digest(making / "tree")
+    making.rename(image_dir / digest.removeprefix("sha256:"))
+    return digest
+
+
+def write_parameters(parameters: list[Parameter], image: Path) -> None:
+    """Put a catalogue of parameters into an image's directory, as the builder does."""
+    catalogue = [parameter.model_dump() for parameter in parameters]
+    (image / "parameters.json").write_text(json.dumps(catalogue))

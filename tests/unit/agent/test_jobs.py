@@ -23,7 +23,7 @@ class Hooks:
 
     def bind(self, hook: str, params: dict[str, Any]) -> Task:
         if hook == "modest":
-            return Task(self._stand_still, self.patience, gives_way=True)
+            return Task(self._stand_still, self.patience, gives_way=lambda hook: hook == "work")
         if hook != "work":
             raise BadRequest("no such hook")
 
@@ -91,6 +91,14 @@ def test_job_that_gives_way_ends_when_another_is_started(jobs: Jobs, hooks: Hook
     hooks.gate.set()
     assert jobs.view("second", wait=10).state is JobState.SUCCEEDED
     assert jobs.start("first", JobStart(hook="modest")).state is JobState.IN_PROGRESS
+    assert jobs.view("first", wait=10).state is JobState.SUCCEEDED
+
+
+def test_job_gives_way_to_some_hooks_only(jobs: Jobs, hooks: Hooks) -> None:
+    jobs.start("first", JobStart(hook="modest"))
+    with pytest.raises(Busy, match="first"):
+        jobs.start("second", JobStart(hook="modest"))
+    hooks.gate.set()
     assert jobs.view("first", wait=10).state is JobState.SUCCEEDED
 
 

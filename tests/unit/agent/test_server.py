@@ -59,6 +59,7 @@ def url(lasting_root: Path) -> Iterator[str]:
         agent_version="1", instance_id="i-1", boot_id="b", manager="toy", image_digest="d", engine_version="1"
     )
     server = make_server("127.0.0.1", 0, Api(info, datastore, jobs), tls.server_context(lasting_root))
+    server.expiration_interval = 0.02  # how often it looks whether it is to stop
     thread = threading.Thread(target=server.serve, daemon=True)
     thread.start()
     yield f"https://127.0.0.1:{server.bind_addr[1]}"

@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from instar.images import store
-from instar.wire.agent import Manifest
+from instar.wire.agent import Manifest, Parameter
+
+KNOWN = [Parameter(name="size", type="integer", minimum=1)]
 
 
 def silent(_: str) -> None:
@@ -29,7 +31,7 @@ def keep(image_dir: Path, image: Manifest) -> Path:
     with store.scratch(image_dir, silent) as scratch:
         (scratch / "tree").mkdir()
         (scratch / "tree/file").write_text("content")
-        return store.keep(image_dir, scratch / "tree", image)
+        return store.keep(image_dir, scratch / "tree", image, KNOWN)
 
 
 def test_a_kept_image_is_found_under_its_digest(tmp_path: Path) -> None:
@@ -43,6 +45,15 @@ def test_the_same_image_is_kept_once(tmp_path: Path) -> None:
     keep(tmp_path, manifest())
     keep(tmp_path, manifest(built_at="2026-02-02"))
     assert store.images(tmp_path) == [manifest()]
+
+
+def test_parameters_lie_beside_the_image_and_are_added_where_they_are_missing(tmp_path: Path) -> None:
+    place = keep(tmp_path, manifest())
+    assert store.parameters(tmp_path, "sha256:ab") == KNOWN
+    (place / store.PARAMETERS).unlink()
+    assert store.parameters(tmp_path, "sha256:ab") is None
+    keep(tmp_path, manifest())
+    assert store.parameters(tmp_path, "sha256:ab") == KNOWN
 
 
 def test_images_are_listed_newest_first(tmp_path: Path) -> None:
@@ -65,7 +76,7 @@ def test_what_is_not_whole_is_no_image(tmp_path: Path, damage: str) -> None:
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), store.scratch(tmp_path, silent) as scratch:
-        store.keep(tmp_path, scratch / "tree", manifest())
+        store.keep(tmp_path, scratch / "tree", manifest(), KNOWN)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 

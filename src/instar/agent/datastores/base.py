@@ -9,11 +9,15 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from instar.wire.agent import (
+    ComeBackParams,
+    ConfigurationParams,
     DatabaseSpec,
     DatabaseStatus,
     Manifest,
     PostUpgradeParams,
     PrepareParams,
+    ProbesAnswer,
+    ProbesParams,
     ReadBack,
     UpgradeCheck,
     UpgradeParams,
@@ -71,16 +75,40 @@ class Datastore:
 
         Gives `upgrade_info`, a JSON object, which the new image's `post_upgrade` receives; its `read_back` is
         a ReadBack of what there was when nobody could change it any more. On any failure the database serves
-        again before the error is raised. Repeatable.
+        again before the error is raised. It ends so, Failed with code `cancelled`, when a job of hook `start`
+        is started: somebody wants the upgrade no more. Repeatable.
         """
         raise self._lacks("pre_upgrade")
 
     def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
-        """Take the volume, restore configuration, upgrade the data files, start, check through the private
-        socket, and only then let clients in. `read_back` in the answer is a ReadBack from before that.
-        Repeatable after a crash at any point.
+        """Take the volume, put configuration in place, upgrade the data files, start, check through the
+        private socket, and only then let clients in.
+
+        Fails, with clients kept out, when something that was there before the upgrade is missing, a setting
+        is not as it was or a blocking probe does not pass. Fails with code `untouched` when the old image can
+        still serve the data files as they are. In the answer `read_back` is a ReadBack from before clients
+        were let in, `findings` tells what differs, `probes` what came of each. Repeatable after a crash at
+        any point.
         """
         raise self._lacks("post_upgrade")
+
+    def come_back(self, params: ComeBackParams, report: Report) -> dict[str, Any]:
+        """Serve again on the old image, after the server was rebuilt onto it and perhaps the volume put back
+        to a snapshot: undo what a half-done upgrade left, start, check, and only then let clients in.
+
+        Fails, and touches nothing, when only a snapshot helps: a newer version has worked in these data
+        files, or clients have written to converted copies of them. `read_back` in the answer is a ReadBack
+        from before clients were let in. Repeatable after a crash at any point.
+        """
+        raise self._lacks("come_back")
+
+    def apply_configuration(self, params: ConfigurationParams, report: Report) -> dict[str, Any]:
+        """Put all values that users set in place of those before, and have the running database heed them.
+
+        Gives a ConfigurationApplied. When the database refuses one, nothing has changed, and the error names
+        the parameter; BadRequest for one that is fixed. Repeatable.
+        """
+        raise self._lacks("apply_configuration")
 
     def settle(self, report: Report) -> dict[str, Any]:
         """What an upgrade leaves for when clients are served again: statistics, old files.
@@ -102,6 +130,12 @@ class Datastore:
     def read_back(self) -> ReadBack:
         """Read from the running database what it is, for verification."""
         raise self._lacks("read_back")
+
+    def run_probes(self, params: ProbesParams) -> ProbesAnswer:
+        """Put queries with expected answers to the database, each in a read-only transaction of a few
+        seconds; one that can't be put has not passed.
+        """
+        raise self._lacks("run_probes")
 
     def list_databases(self) -> list[DatabaseSpec]:
         """List the databases that are the user's, sorted by name."""

@@ -9,9 +9,9 @@ from instar.control.api.call import Call
 from instar.control.api.views import datastores as version_views
 from instar.control.api.views import instances as views
 from instar.control.catalog import paths
+from instar.control.operations import attachment, rename, restart, rollback, undo_window, upgrade
 from instar.control.operations import create as creation
 from instar.control.operations import delete as deletion
-from instar.control.operations import rename, restart, upgrade
 from instar.control.operations.desk import Submitted
 from instar.control.store import instances as store
 from instar.control.store.tables import Instance
@@ -24,13 +24,14 @@ _NOT_BUILT = (
     "replica_of",
     "slave_of",
     "replica_count",
-    "configuration",
     "modules",
     "locality",
 )
+_CHANGES = ("configuration", "datastore_version", "undo_window")
 _ACTIONS: dict[str, tuple[str, Callable[..., Submitted] | None]] = {
     # verb: the policy that is asked, and the request; without one it is known and not built
     "restart": ("instance:restart", restart.request),
+    "rollback": ("instance:rollback", rollback.request),
     "resize": ("instance:resize_flavor", None),
     "promote_to_replica_source": ("instance:promote_to_replica_source", None),
     "eject_replica_source": ("instance:eject_replica_source", None),
@@ -72,11 +73,26 @@ def update(call: Call, body: rest.UpdateInstanceRequest) -> None:
     change = body.instance
     _check_change(change)
     if change.datastore_version is not None:
-        instance_id, method = call.path["instance_id"], change.upgrade_method or "link"
-        wanted = change.datastore_version
-        call.accepted(upgrade.request(call.desk, call.caller, instance_id, wanted, method=method))
+        instance_id, wanted = call.path["instance_id"], change.datastore_version
+        call.accepted(upgrade.request(call.desk, call.caller, instance_id, wanted, change.upgrade_options()))
+    if "undo_window" in change.model_fields_set:
+        undo_window.request(call.desk, call.caller, call.path["instance_id"], change.undo_window)
+    if "configuration" in change.model_fields_set or not change.model_fields_set:
+        _configure(call, change.configuration)
     if change.name is not None:
         rename.request(call.desk, call.caller, call.path["instance_id"], change.name)
+
+
+def _configure(call: Call, configuration_id: str | None) -> None:
+    """Attach a configuration group, or detach the one that is attached."""
+    desk, caller, instance_id = call.desk, call.caller, call.path["instance_id"]
+    submitted = (
+        attachment.detach(desk, caller, instance_id)
+        if configuration_id is None
+        else attachment.attach(desk, caller, instance_id, configuration_id)
+    )
+    if submitted:
+        call.accepted(submitted)
 
 
 def delete(call: Call) -> None:
@@ -85,7 +101,10 @@ def delete(call: Call) -> None:
 
 
 def act(call: Call, body: rest.ActionRequest) -> None:
-    """Act on an instance: `{"restart": {}}`."""
+    """Act on an instance: `{"restart": {}}`, or `{"rollback": {}}`, which undoes the last upgrade.
+
+    A rollback that loses writes wants `discard_writes_since`, the time of the snapshot that it goes back to.
+    """
     verb = next(iter(body.root))
     if verb not in _ACTIONS:
         raise BadRequest(f"Invalid instance action: {verb[:64]}", remedy=f"Known ones: {', '.join(_ACTIONS)}")
@@ -93,9 +112,23 @@ def act(call: Call, body: rest.ActionRequest) -> None:
     call.authorise(policy)
     if request is None:
         raise NotSupported(f"Action {verb} is not supported")
+    if verb == "rollback":
+        since = consent(body)
+        call.accepted(request(call.desk, call.caller, call.path["instance_id"], discard_writes_since=since))
+        return
     if body.root[verb]:
         raise BadRequest(f"Validation error: {verb}: takes no parameters")
     call.accepted(request(call.desk, call.caller, call.path["instance_id"]))
+
+
+def consent(body: rest.ActionRequest) -> str | None:
+    """Read which writes a rollback may lose: its one parameter. Raises BadRequest."""
+    verb, params = next(iter(body.root.items()))
+    unknown = sorted(set(params or {}) - {"discard_writes_since"})
+    since = (params or {}).get("discard_writes_since")
+    if unknown or not isinstance(since, str | None):
+        raise BadRequest(f"Validation error: {verb}: takes discard_writes_since, a text, and nothing else")
+    return since
 
 
 def versions(call: Call) -> rest.VersionsAnswer:
@@ -152,15 +185,15 @@ def _refuse_unbuilt(wanted: rest.CreateInstance) -> None:
 
 def _check_change(change: rest.UpdateInstance) -> None:
     """One attribute beside the name; an empty change means to detach the configuration."""
-    sent = sorted(change.model_fields_set - {"name", "upgrade_method"})
+    options = {name for name in change.model_fields_set if name.startswith("upgrade_")}
+    sent = sorted(change.model_fields_set - {"name"} - options)
     if len(sent) > 1:
         raise BadRequest("Only one attribute (except 'name') is allowed to update", seen=", ".join(sent))
-    if not change.model_fields_set:
-        raise NotSupported("instance: to detach the configuration group is not supported")
     for field in ("name", "datastore_version"):
         if field in change.model_fields_set and getattr(change, field) is None:
             raise BadRequest(f"Validation error: instance.{field}: must not be null")
-    if change.upgrade_method and not change.datastore_version:
-        raise BadRequest("Validation error: instance.upgrade_method: goes with datastore_version only")
-    if sent and sent != ["datastore_version"]:
+    if options and not change.datastore_version:
+        named = ", ".join(f"instance.{option}" for option in sorted(options))
+        raise BadRequest(f"Validation error: {named}: goes with datastore_version only")
+    if sent and sent[0] not in _CHANGES:
         raise NotSupported(f"instance.{sent[0]}: is not supported")

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, JsonSchemaValue, models_json_schema
 
-from instar.control.api.routing import Access, Route
+from instar.control.api.routing import EVENT_STREAM, Access, Route
 from instar.wire.events import EventView
 from instar.wire.rest import Problem
 
@@ -43,8 +43,9 @@ def _models(routes: list[Route]) -> list[tuple[type[BaseModel], JsonSchemaMode]]
     for route in routes:
         if route.request:
             models[route.request, "validation"] = None
-        if route.answer:
-            models[route.answer, "serialization"] = None
+        for answer in (route.answer, route.later):
+            if answer:
+                models[answer, "serialization"] = None
     return list(models)
 
 
@@ -61,6 +62,9 @@ def _operation(route: Route, schemas: _Schemas) -> dict[str, Any]:
         },
         "security": [] if route.access is Access.PUBLIC else [{"token": []}],
     }
+    if route.later:
+        later = {"schema": schemas[route.later, "serialization"]}
+        operation["responses"]["202"] = {"description": "Not yet", "content": {route.media: later}}
     if route.request:
         body = {"schema": schemas[route.request, "validation"]}
         operation["requestBody"] = {"content": {"application/json": body}}
@@ -81,7 +85,7 @@ def _success(route: Route, schemas: _Schemas) -> dict[str, Any]:
     if route.answer:
         schema = schemas[route.answer, "serialization"]
         return {"description": "Done", "content": {route.media: {"schema": schema}}}
-    if route.status == 200:
+    if route.media == EVENT_STREAM:
         return {"description": "A stream of events", "content": {route.media: {"schema": _event(schemas)}}}
     return {"description": "Accepted" if route.status == 202 else "Done"}
 

@@ -5,13 +5,15 @@ from sqlalchemy.orm import Session
 from instar.control.api import instances, paging
 from instar.control.api.call import Call
 from instar.control.api.views import operations as views
-from instar.control.operations import resume
+from instar.control.operations import resume, turn_back
 from instar.control.operations.stories import STORIES
 from instar.control.store import instances as store
 from instar.control.store.tables import Operation
 from instar.wire import rest
 from instar.wire.errors import BadRequest, NotFound
 from instar.wire.ids import is_id
+
+_VERBS = ("resume", "rollback", "abort")
 
 
 def index(call: Call) -> rest.OperationsAnswer:
@@ -35,18 +37,27 @@ def show(call: Call) -> rest.OperationAnswer:
         records = store.steps(session, row.id)
         now = call.desk.store.now(session)
         return rest.OperationAnswer(
-            operation=views.detail(row, records, now, resumable=resume.possible(session, row))
+            operation=views.detail(row, records, now, turn_back.verbs(session, row))
         )
 
 
 def act(call: Call, body: rest.ActionRequest) -> None:
-    """Act on an operation: `{"resume": {}}` runs the failed step again."""
+    """Act on an operation.
+
+    `{"resume": {}}` runs the failed step again; `{"rollback": {}}` has a failed operation take its way back,
+    with `discard_writes_since` where that loses writes; `{"abort": {}}` stops an open one.
+    """
     verb, params = next(iter(body.root.items()))
-    if verb != "resume":
-        raise BadRequest(f"Invalid operation action: {verb[:64]}", remedy="Known ones: resume")
+    if verb not in _VERBS:
+        raise BadRequest(f"Invalid operation action: {verb[:64]}", remedy=f"Known ones: {', '.join(_VERBS)}")
+    call.authorise(f"operation:{verb}")
+    where = call.desk, call.caller, call.path["operation_id"]
+    if verb == "rollback":
+        call.accepted(turn_back.roll_back(*where, discard_writes_since=instances.consent(body)))
+        return
     if params:
-        raise BadRequest("Validation error: resume: takes no parameters")
-    call.accepted(resume.request(call.desk, call.caller, call.path["operation_id"]))
+        raise BadRequest(f"Validation error: {verb}: takes no parameters")
+    call.accepted(turn_back.abort(*where) if verb == "abort" else resume.request(*where))
 
 
 def find(session: Session, call: Call) -> Operation:
@@ -58,7 +69,7 @@ def find(session: Session, call: Call) -> Operation:
 
 
 def _line(session: Session, row: Operation, now: float) -> rest.Operation:
-    return views.summary(row, now, resumable=resume.possible(session, row))
+    return views.summary(row, now, turn_back.verbs(session, row))
 
 
 def _last_seen(session: Session, call: Call) -> Operation | None:

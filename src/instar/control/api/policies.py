@@ -24,6 +24,10 @@ _INSTANCE = f"{_INSTANCES}/{{instance_id}}"
 _ACTION = f"{_INSTANCE}/action"
 _DATASTORES = "/v1.0/{project}/datastores"
 _OPERATION = "/v1.0/{project}/operations/{operation_id}"
+_GROUPS = "/v1.0/{project}/configurations"
+_GROUP = f"{_GROUPS}/{{configuration_id}}"
+_PARAMETERS = f"{_DATASTORES}/{{datastore}}/versions/{{version}}/parameters"
+_PARAMETERS_BY_VERSION = f"{_DATASTORES}/versions/{{version_id}}/parameters"
 
 _RULES: tuple[tuple[str, str, str, str], ...] = (
     # name, default, method, path
@@ -35,6 +39,7 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("instance:show", _OWNER, "GET", _INSTANCE),
     ("instance:update", _OWNER, "PATCH", _INSTANCE),
     ("instance:restart", _OWNER, "POST", _ACTION),
+    ("instance:rollback", _OWNER, "POST", _ACTION),
     ("instance:resize_volume", _OWNER, "POST", _ACTION),
     ("instance:resize_flavor", _OWNER, "POST", _ACTION),
     ("instance:reset_status", _ADMIN, "POST", _ACTION),
@@ -78,13 +83,35 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
         "GET",
         f"{_DATASTORES}/{{datastore}}/versions/{{version}}/volume-types",
     ),
+    ("instance:configuration", _OWNER, "GET", f"{_INSTANCE}/configuration"),
+    ("configuration:create", _OWNER, "POST", _GROUPS),
+    ("configuration:index", _OWNER, "GET", _GROUPS),
+    ("configuration:show", _OWNER, "GET", _GROUP),
+    ("configuration:update", _OWNER, "PUT", _GROUP),
+    ("configuration:edit", _OWNER, "PATCH", _GROUP),
+    ("configuration:delete", _OWNER, "DELETE", _GROUP),
+    ("configuration:instances", _OWNER, "GET", f"{_GROUP}/instances"),
+    ("configuration-parameter:index", "", "GET", _PARAMETERS),
+    ("configuration-parameter:show", "", "GET", f"{_PARAMETERS}/{{parameter}}"),
+    ("configuration-parameter:index_by_version", "", "GET", _PARAMETERS_BY_VERSION),
+    ("configuration-parameter:show_by_version", "", "GET", f"{_PARAMETERS_BY_VERSION}/{{parameter}}"),
     ("flavor:index", "", "GET", "/v1.0/{project}/flavors"),
     ("flavor:show", "", "GET", "/v1.0/{project}/flavors/{flavor_id}"),
     ("limits:index", _OWNER, "GET", "/v1.0/{project}/limits"),
+    ("plan:index", _OWNER, "GET", f"{_INSTANCE}/plans"),
+    ("plan:create", _OWNER, "POST", f"{_INSTANCE}/plans"),
+    ("plan:show", _OWNER, "GET", f"{_INSTANCE}/plans/{{plan}}"),
+    ("probe:index", _OWNER, "GET", f"{_INSTANCE}/probes"),
+    ("probe:create", _OWNER, "POST", f"{_INSTANCE}/probes"),
+    ("probe:show", _OWNER, "GET", f"{_INSTANCE}/probes/{{probe}}"),
+    ("probe:delete", _OWNER, "DELETE", f"{_INSTANCE}/probes/{{probe}}"),
+    ("probe:run", _OWNER, "POST", f"{_INSTANCE}/probe-results"),
     ("operation:index", _OWNER, "GET", f"{_INSTANCE}/operations"),
     ("operation:show", _OWNER, "GET", _OPERATION),
     ("operation:events", _OWNER, "GET", f"{_OPERATION}/events"),
     ("operation:resume", _OWNER, "POST", f"{_OPERATION}/action"),
+    ("operation:rollback", _OWNER, "POST", f"{_OPERATION}/action"),
+    ("operation:abort", _OWNER, "POST", f"{_OPERATION}/action"),
 )
 
 

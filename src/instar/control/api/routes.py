@@ -1,14 +1,19 @@
 """Every route of the door, declared once."""
 
 from instar.control.api import (
+    configurations,
     databases,
     datastores,
     events,
     flavors,
     instances,
     mgmt_instances,
+    mgmt_parameters,
     mgmt_versions,
     operations,
+    parameters,
+    plans,
+    probes,
     root,
     users,
     versions,
@@ -24,6 +29,8 @@ _USER = f"{_ONE}/users/{{user}}"
 _VERSION = "/datastores/{datastore}/versions/{version}"
 _MGMT = "/mgmt/datastore-versions"
 _OPERATION = "/operations/{operation_id}"
+_GROUP = "/configurations/{configuration_id}"
+_PARAMETERS = "/datastores/versions/{version_id}/parameters"
 _ROOT = "instance:extension:root"
 _USERS = "instance:extension:user"
 _ACCESS = "instance:extension:user_access"
@@ -49,6 +56,17 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_ONE}/versions", instances.versions, "instance:show", answer=rest.VersionsAnswer),
     Route("GET", f"{_ONE}/operations", operations.index, "operation:index", answer=rest.OperationsAnswer,
           query=Page),
+
+    Route("GET", f"{_ONE}/plans", plans.index, "plan:index", answer=rest.PlansAnswer, query=Page),
+    Route("POST", f"{_ONE}/plans", plans.create, "plan:create", 200, rest.CreatePlanRequest, rest.PlanAnswer,
+          rest.PlanPending),
+    Route("GET", f"{_ONE}/plans/{{plan}}", plans.show, "plan:show", answer=rest.PlanAnswer),
+    Route("GET", f"{_ONE}/probes", probes.index, "probe:index", answer=rest.ProbesAnswer),
+    Route("POST", f"{_ONE}/probes", probes.create, "probe:create", 200, rest.CreateProbeRequest,
+          rest.ProbeAnswer),
+    Route("GET", f"{_ONE}/probes/{{probe}}", probes.show, "probe:show", answer=rest.ProbeAnswer),
+    Route("DELETE", f"{_ONE}/probes/{{probe}}", probes.delete, "probe:delete", 202),
+    Route("POST", f"{_ONE}/probe-results", probes.run, "probe:run", answer=rest.ProbeResultsAnswer),
 
     Route("GET", f"{_ONE}/databases", databases.index, f"{_DATABASES}:index", answer=rest.DatabasesAnswer,
           query=Page),
@@ -96,8 +114,40 @@ ROUTES: tuple[Route, ...] = (
           access=ADMIN),
     Route("DELETE", f"{_MGMT}/{{version_id}}", mgmt_versions.delete, None, 202, access=ADMIN),
 
+    Route("GET", f"{_ONE}/configuration", parameters.defaults, "instance:configuration",
+          answer=rest.DefaultsAnswer),
+
+    Route("GET", "/configurations", configurations.index, "configuration:index",
+          answer=rest.ConfigurationsAnswer, query=Page),
+    Route("POST", "/configurations", configurations.create, "configuration:create", 200,
+          rest.CreateConfigurationRequest, rest.ConfigurationAnswer),
+    Route("GET", _GROUP, configurations.show, "configuration:show", answer=rest.ConfigurationAnswer),
+    Route("PUT", _GROUP, configurations.replace, "configuration:update", 202,
+          rest.UpdateConfigurationRequest),
+    Route("PATCH", _GROUP, configurations.edit, "configuration:edit", 200, rest.UpdateConfigurationRequest),
+    Route("DELETE", _GROUP, configurations.delete, "configuration:delete", 202),
+    Route("GET", f"{_GROUP}/instances", configurations.instances, "configuration:instances",
+          answer=rest.AttachedInstancesAnswer, query=Page),
+    Route("GET", f"{_VERSION}/parameters", parameters.index, "configuration-parameter:index",
+          answer=rest.ParametersAnswer),
+    Route("GET", f"{_VERSION}/parameters/{{parameter}}", parameters.show, "configuration-parameter:show",
+          answer=rest.Parameter),
+    Route("GET", _PARAMETERS, parameters.index_by_version, "configuration-parameter:index_by_version",
+          answer=rest.ParametersAnswer),
+    Route("GET", f"{_PARAMETERS}/{{parameter}}", parameters.show_by_version,
+          "configuration-parameter:show_by_version", answer=rest.Parameter),
+    Route("GET", f"/mgmt{_PARAMETERS}", mgmt_parameters.index, access=ADMIN,
+          answer=rest.MgmtParametersAnswer),
+    Route("POST", f"/mgmt{_PARAMETERS}", mgmt_parameters.create, None, 200, rest.ParameterRequest,
+          rest.MgmtParameter, access=ADMIN),
+    Route("GET", f"/mgmt{_PARAMETERS}/{{parameter}}", mgmt_parameters.show, access=ADMIN,
+          answer=rest.MgmtParameter),
+    Route("PUT", f"/mgmt{_PARAMETERS}/{{parameter}}", mgmt_parameters.update, None, 200,
+          rest.ParameterRequest, rest.MgmtParameter, access=ADMIN),
+    Route("DELETE", f"/mgmt{_PARAMETERS}/{{parameter}}", mgmt_parameters.delete, None, 204, access=ADMIN),
+
     Route("GET", _OPERATION, operations.show, "operation:show", answer=rest.OperationAnswer),
-    Route("POST", f"{_OPERATION}/action", operations.act, "operation:resume", 202, rest.ActionRequest),
+    Route("POST", f"{_OPERATION}/action", operations.act, None, 202, rest.ActionRequest),
     Route("GET", f"{_OPERATION}/events", events.follow, "operation:events", query=events.Position,
           media=EVENT_STREAM),
 )

@@ -36,8 +36,8 @@ class Route:
     """One verb on one path, which is below the project except for what is public.
 
     The handler gets the call, and the body when there is a `request` model; it gives an `answer` (or its
-    plain data), an iterator of bytes (an event stream), or None. Without a `policy`, `access` decides, or the
-    handler asks.
+    plain data), an iterator of bytes (an event stream), or None. An answer that is a `later` goes out with
+    202: what was asked for is still being made. Without a `policy`, `access` decides, or the handler asks.
     """
 
     method: str
@@ -47,6 +47,7 @@ class Route:
     status: int = 200
     request: type[BaseModel] | None = None
     answer: type[BaseModel] | None = None
+    later: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
     access: Access = Access.PROJECT
     media: str = falcon.MEDIA_JSON
@@ -82,7 +83,8 @@ class Door:
             call = self._admit(route, req, path)
             body = [bodies.read(req, route.request)] if route.request else []
             answer = route.handler(call, *body)
-            resp.status = falcon.code_to_http_status(route.status)
+            is_later = route.later is not None and isinstance(answer, route.later)
+            resp.status = falcon.code_to_http_status(202 if is_later else route.status)
             resp.set_headers(call.headers)
             _write(resp, route, answer)
 

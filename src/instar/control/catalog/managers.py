@@ -5,13 +5,22 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
+from instar.control.catalog import numbers
+
 
 @dataclass(frozen=True)
 class Manager:
-    """A datastore manager: its port, and how many major releases one upgrade may cross (None: any)."""
+    """A datastore manager: its port, how many major releases one upgrade may cross (None: any), and how many
+    leading numbers of a version name the format of its data files (None: all of them).
+    """
 
     port: int | None = None
     furthest: int | None = None
+    format_numbers: int | None = None
+
+    def format_of(self, version: str) -> str:
+        """Name the format that a version's data files have: releases with the same name can share them."""
+        return ".".join(str(number) for number in numbers.parse(version)[: self.format_numbers])
 
 
 _UNKNOWN = Manager(furthest=1)

@@ -5,8 +5,8 @@ import time
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from instar.control.catalog import numbers
-from instar.control.store import datastores
+from instar.control.catalog import catalogues, numbers
+from instar.control.store import configurations, datastores
 from instar.control.store.tables import Datastore, DatastoreVersion
 from instar.wire import rest
 from instar.wire.errors import BadRequest, NotFound
@@ -38,6 +38,16 @@ def by_id(session: Session, version_id: str) -> DatastoreVersion:
     return version
 
 
+def image_of(version: DatastoreVersion) -> str:
+    """Give the image that instances of a version run. Raises BadRequest when it names none."""
+    if not version.image:
+        raise BadRequest(
+            f"Datastore version {version.name} names no image",
+            remedy="Register an image with it: `instar version set`.",
+        )
+    return version.image
+
+
 def default(datastore: Datastore) -> DatastoreVersion | None:
     """Give what a new instance gets when no version is named: the chosen one, else the newest active one."""
     active = [version for version in datastore.versions if version.active]
@@ -47,32 +57,37 @@ def default(datastore: Datastore) -> DatastoreVersion | None:
     )
 
 
-def choose(session: Session, wanted: rest.DatastoreRef | None) -> DatastoreVersion:
-    """Resolve what a create request asks for. Raises NotFound for unknown names, BadRequest for the rest."""
-    datastore = _chosen_datastore(session, wanted.type if wanted else None)
+def choose(
+    session: Session, wanted: rest.DatastoreRef | None, field: str = "instance.datastore"
+) -> DatastoreVersion:
+    """Resolve what a create request asks for in `field`.
+
+    Raises NotFound for unknown names, BadRequest for the rest.
+    """
+    datastore = _chosen_datastore(session, wanted.type if wanted else None, field)
     if wanted and wanted.version:
         version: DatastoreVersion | None = find(session, datastore.id, wanted.version)
     else:
         version = default(datastore)
     if version is None:
-        raise BadRequest(f"instance.datastore.version: {datastore.name} has no active version")
+        raise BadRequest(f"{field}.version: {datastore.name} has no active version")
     if not version.active:
-        raise BadRequest(f"instance.datastore.version: {version.name} of {datastore.name} is not active")
+        raise BadRequest(f"{field}.version: {version.name} of {datastore.name} is not active")
     if wanted and wanted.version_number and wanted.version_number != version.number:
         raise BadRequest(
-            f"instance.datastore.version_number: {version.name} has the number {version.number}",
+            f"{field}.version_number: {version.name} has the number {version.number}",
             seen=wanted.version_number,
         )
     return version
 
 
-def _chosen_datastore(session: Session, ref: str | None) -> Datastore:
+def _chosen_datastore(session: Session, ref: str | None, field: str) -> Datastore:
     if ref:
         return find_datastore(session, ref)
     known = datastores.all_datastores(session)
     if len(known) != 1:
         names = ", ".join(datastore.name for datastore in known) or "none"
-        raise BadRequest("instance.datastore.type: must be given", remedy=f"Registered datastores: {names}")
+        raise BadRequest(f"{field}.type: must be given", remedy=f"Registered datastores: {names}")
     return known[0]
 
 
@@ -125,15 +140,17 @@ def delete(session: Session, version_id: str) -> None:
     version = by_id(session, version_id)
     operation = datastores.operation_towards(session, version.id)
     instances = datastores.instances_of(session, version.id)
-    if instances or operation:
+    groups = configurations.count_of_version(session, version.id)
+    if instances or operation or groups:
         raise BadRequest(
             f"Datastore version {version.name} is in use",
             seen=f"operation {operation} leads to it"
             if operation
-            else f"{instances} instances, deleted ones included",
+            else f"{instances} instances, deleted ones included, and {groups} configuration groups",
             remedy="Set `active` to false, so that no instance can be created with it or upgraded to it",
         )
     _set_default(version, chosen=False)
+    catalogues.forget(session, version.id)
     session.delete(version)
     session.flush()
 

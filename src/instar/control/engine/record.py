@@ -1,5 +1,6 @@
 """Writes what came of a step: outcome, cursor, instance and event in one transaction, behind the fence."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import func, select
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session
 from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, StoryError, Wait
 from instar.control.events import record as events
 from instar.control.store.tables import Instance, Operation, StepRecord
-from instar.wire.errors import DeadlinePassed, ErrorBody, InstarError
+from instar.wire.errors import Aborted, DeadlinePassed, ErrorBody, InstarError, NoWayBack
 from instar.wire.events import StepEvent
 from instar.wire.states import InstanceStatus, OperationState, StepState, Stretch
 
@@ -64,24 +65,64 @@ def fail(
 ) -> None:
     """Record a failure and take the way that the story names: back, or out."""
     _close_step(session, now, story, operation, StepState.FAILED, "fail", error.body)
-    following = story.after(step) if step is not None and step.optional else None
-    if following is not None:
-        enter(session, now, operation, following)
+    if step is not None and step.optional:
+        _go_on(session, now, story, operation, story.after(step))
         return
-    if step is not None and step.way_back is not None:
-        operation.error = operation.error or error.body.model_dump(mode="json")
-        back = story.find(step.way_back)
-        if back is None:
-            raise StoryError(f"Step {step.name} of {story.kind} has no way back called {step.way_back}")
-        enter(session, now, operation, back)
+    led_here, operation.error = operation.error, operation.error or error.body.model_dump(mode="json")
+    back = _way_back(story, operation, step)
+    if step is not None and back is not None:
+        take_back(session, now, operation, step, back)
         return
     body = error.body
-    if operation.error is not None:
-        first = ErrorBody.model_validate(operation.error)
+    if led_here is not None:
+        first = ErrorBody.model_validate(led_here)
         seen = f"{body.seen} (it was taken because: {first.sentence()})"
         body = body.model_copy(update={"brief": f"The way back failed: {body.brief}", "seen": seen})
-    operation.error = operation.error or body.model_dump(mode="json")
     _end(session, now, story, operation, body, harmless=step is not None and step.harmless)
+
+
+def take_back(session: Session, now: float, operation: Operation, step: Step[Any], back: Step[Any]) -> None:
+    """Put the cursor on the first step of a way back; `outputs["way_back"]` tells where from."""
+    operation.outputs = {**operation.outputs, "way_back": {"from": step.name}}
+    enter(session, now, operation, back)
+
+
+def policy(inputs: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Say that the way back is to be taken on failure, where the request wants that."""
+    return {"verb": "policy"} if inputs.get("on_failure") == "rollback" else None
+
+
+def obey(session: Session, now: float, story: Story[Any], operation: Operation, step: Step[Any]) -> bool:
+    """Act on an abort before a step is run; tells whether the cursor left the step.
+
+    One that came too late is told of, and the operation goes on.
+    """
+    asked = operation.asked_back or {}
+    if asked.get("verb") != "abort" or story.is_way_back(step):
+        return False
+    error = Aborted(
+        f"Operation {operation.id} was aborted by {asked.get('actor') or 'somebody'}",
+        seen=f"at step {step.name}",
+    )
+    if step.harmless or (step.way_back is not None and _way_back(story, operation, step) is not None):
+        fail(session, now, story, operation, step, error)
+        return True
+    operation.asked_back = policy(operation.inputs)
+    reason = "the abort came too late: no way leads back from here"
+    events.step(session, operation, now, StepEvent(step=step.name, outcome="wait", reason=reason))
+    return False
+
+
+def _way_back(story: Story[Any], operation: Operation, step: Step[Any] | None) -> Step[Any] | None:
+    """Give the way back that is to be taken: always one that is named, a decided one only when asked for."""
+    if step is None or step.way_back is None:
+        return None
+    if not isinstance(step.way_back, str) and operation.asked_back is None:
+        return None
+    try:
+        return story.back_from(step, operation)
+    except NoWayBack:
+        return None
 
 
 def _wait(
@@ -126,14 +167,24 @@ def _advance(
     target: Step[Any] | None,
 ) -> None:
     operation.outputs = {**operation.outputs, step.name: dict(outcome.output)}
+    operation.outage = dict(outcome.outage) if outcome.outage is not None else operation.outage
     for name, value in outcome.record.items():
         if not hasattr(Instance, name) or name == "status":
             raise StoryError(f"Step {step.name} of {story.kind} may not write {name} on the instance")
         setattr(operation.instance, name, value)
     _close_step(session, now, story, operation, StepState.DONE, "done", None)
+    _go_on(session, now, story, operation, target)
+
+
+def _go_on(
+    session: Session, now: float, story: Story[Any], operation: Operation, target: Step[Any] | None
+) -> None:
+    """Put the cursor on the step that follows; without one the story, or the way back, is at its end."""
     if target is not None:
         enter(session, now, operation, target)
     elif operation.error is not None:
+        back = {**operation.outputs.get("way_back", {}), "done": True}
+        operation.outputs = {**operation.outputs, "way_back": back}
         _end(session, now, story, operation, ErrorBody.model_validate(operation.error), harmless=True)
     else:
         _end(session, now, story, operation, None, harmless=True)
@@ -175,6 +226,7 @@ def _end(
     operation.slot = operation.permit = operation.owner = operation.lease_until = operation.due_at = None
     operation.reason = ""
     operation.downtime = _downtime(session, operation) if story.ends_as == InstanceStatus.ACTIVE else None
+    operation.asked_back = None
     if not (error and not harmless):  # what a resumed step needs is kept while it may be resumed
         operation.secrets = None
     if story.status is not None:
@@ -191,9 +243,13 @@ def _end(
 
 
 def _status_after(story: Story[Any], operation: Operation, *, failed: bool, harmless: bool) -> InstanceStatus:
-    if not failed:
-        return story.ends_as
-    return InstanceStatus(operation.status_before) if harmless else InstanceStatus.ERROR
+    status = InstanceStatus.ERROR
+    if not failed or harmless:
+        status = story.ends_as if not failed else InstanceStatus(operation.status_before)
+    if status in (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED):
+        waits = operation.instance.restart_required
+        return InstanceStatus.RESTART_REQUIRED if waits else InstanceStatus.ACTIVE
+    return status
 
 
 def _fault(now: float, error: ErrorBody | None) -> dict[str, Any] | None:
@@ -203,7 +259,11 @@ def _fault(now: float, error: ErrorBody | None) -> dict[str, Any] | None:
 
 
 def _downtime(session: Session, operation: Operation) -> float | None:
-    """Seconds from the start of the first step in the switch stretch to the end of the last, as recorded."""
+    """Seconds without service: as measured from outside, else the time from the start of the first step in
+    the switch stretch to the end of the last, as recorded.
+    """
+    if operation.outage and operation.outage.get("whole"):
+        return round(float(operation.outage["seconds"]), 3)
     query = select(func.min(StepRecord.started), func.max(StepRecord.ended)).where(
         StepRecord.operation_id == operation.id, StepRecord.stretch == Stretch.SWITCH
     )

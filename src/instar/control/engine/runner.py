@@ -35,6 +35,7 @@ class Work:
     secrets: str | None
     resumes: int
     waited: float
+    outage: Mapping[str, Any] | None
     instance: Instance
     still_mine: Callable[[], bool]
 
@@ -73,6 +74,8 @@ class Runner:
                 return False
             if operation.step_started is None:
                 record.enter(session, self._now(session), operation, step)
+            if operation.asked_back and record.obey(session, self._now(session), story, operation, step):
+                return _is_open(operation)
             work = self._work(session, claim, operation)
             attempts = operation.attempts
         outcome, failed_try = self._attempt(step, work, attempts)
@@ -95,7 +98,7 @@ class Runner:
             record.write(session, self._now(session), story, operation, step, outcome)
             if attempts is not None:
                 operation.attempts = attempts
-            return operation.state == OperationState.OPEN and operation.lease_until is not None
+            return _is_open(operation)
 
     def _attempt(self, step: Step[Any], work: Work, attempts: int) -> tuple[Outcome, bool]:
         """Run the step, keeping the thread through brief waits; tells whether the try failed in passing."""
@@ -138,6 +141,7 @@ class Runner:
             secrets=operation.secrets,
             resumes=operation.resumes,
             waited=self._now(session) - (operation.step_started or 0.0),
+            outage=operation.outage,
             instance=instance,
             still_mine=lambda: self.leases.still_mine(claim),
         )
@@ -157,6 +161,11 @@ class Runner:
             type(outcome).__name__.lower(),
             getattr(outcome, detail) if detail else "",
         )
+
+
+def _is_open(operation: Operation) -> bool:
+    """Tell whether the operation goes on now, in this worker's hands."""
+    return operation.state == OperationState.OPEN and operation.lease_until is not None
 
 
 def _unknown(operation: Operation) -> StoryError:

@@ -8,10 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from instar.control.engine.outcomes import Story
+from instar.control.engine import record as record_step
+from instar.control.engine.outcomes import Step, Story
 from instar.control.events import record
 from instar.control.store.tables import Instance, Operation
-from instar.wire.errors import Busy
+from instar.wire.errors import Busy, NoWayBack
 from instar.wire.ids import new_id
 from instar.wire.states import InstanceStatus, OperationState
 
@@ -53,6 +54,7 @@ def submit(
         due_at=now,
         actor=submission.actor,
         request_id=submission.request_id,
+        asked_back=record_step.policy(submission.inputs),
         created=now,
     )
     session.add(operation)
@@ -63,8 +65,19 @@ def submit(
     return operation
 
 
-def reopen(session: Session, now: float, story: Story[Any], operation: Operation) -> None:
-    """Put a failed operation back on the step under its cursor, in the caller's transaction. Raises Busy."""
+def reopen(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    *,
+    back: Mapping[str, Any] | None = None,
+) -> None:
+    """Put a failed operation back on the step under its cursor, or, with `back`, on the way back from there.
+
+    In the caller's transaction; `back` tells who asked and how (`Operation.asked_back`). Raises Busy, and
+    NoWayBack.
+    """
     refuse_if_busy(session, operation.instance_id)
     operation.state = OperationState.OPEN
     operation.slot = operation.instance_id
@@ -73,12 +86,51 @@ def reopen(session: Session, now: float, story: Story[Any], operation: Operation
     operation.step_started = None
     operation.resumes += 1
     operation.reason = "resumed"
-    if story.find(operation.cursor) in story.steps:
+    step = story.find(operation.cursor)
+    if back is not None and step is not None:
+        _turn_back(session, now, story, operation, step, back)
+    elif step in story.steps:
         operation.error = None
+        operation.asked_back = record_step.policy(operation.inputs)
     operation.instance.fault = None
     _occupy(story, operation.instance, now)
     record.start(session, operation, now, {**operation.details, "resumed": operation.resumes})
     _flush(session)
+
+
+def _turn_back(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    step: Step[Any],
+    back: Mapping[str, Any],
+) -> None:
+    operation.asked_back = dict(back)
+    operation.reason = "on the way back"
+    record_step.take_back(session, now, operation, step, story.back_from(step, operation))
+
+
+def ask_back(
+    session: Session, now: float, story: Story[Any], operation: Operation, back: Mapping[str, Any]
+) -> None:
+    """Ask an open operation to stop and take its way back, in the caller's transaction.
+
+    The worker that holds it obeys before the next step, or at the next look at a waiting one. Raises
+    NoWayBack, saying why, when it stands where that is not possible.
+    """
+    step = story.find(operation.cursor)
+    if step is None or story.is_way_back(step):
+        raise NoWayBack(f"Operation {operation.id} is on its way back already")
+    if not step.harmless:
+        asked, operation.asked_back = operation.asked_back, dict(back)
+        try:
+            story.back_from(step, operation)
+        except NoWayBack:
+            operation.asked_back = asked
+            raise
+    operation.asked_back = dict(back)
+    operation.due_at = now if operation.lease_until is None else operation.due_at
 
 
 def refuse_if_busy(session: Session, instance_id: str) -> None:

@@ -1,8 +1,10 @@
 """The contract of our end of a guest agent."""
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from instar.wire.agent import AgentInfo, DatabaseStatus, JobView
+from instar.wire.outages import OutageView
 
 
 class Guest(Protocol):
@@ -37,3 +39,23 @@ class Guests(Protocol):
 
         `facts` are put into guest_info.conf; the same files serve for one server only.
         """
+
+
+class Outages(Protocol):
+    """Watches instances from outside for the operations of this worker: can clients get in?"""
+
+    def ensure(
+        self,
+        operation_id: str,
+        manager: str,
+        address: str,
+        port: int,
+        known: OutageView | Mapping[str, Any] | None,
+    ) -> None:
+        """Begin to watch, or go on with it; `known` is what an earlier worker recorded."""
+
+    def view(self, operation_id: str) -> OutageView | None:
+        """Give what was seen so far, None when nobody watches."""
+
+    def end(self, operation_id: str) -> OutageView | None:
+        """Stop watching; gives what was seen."""

@@ -10,8 +10,19 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from instar.wire.agent import AgentInfo, DatabaseStatus, JobView, Manifest, ReadBack
-from instar.wire.errors import GuestError, GuestUnreachable, InstarError, NotFound
+from instar.wire.agent import (
+    AgentInfo,
+    DatabaseStatus,
+    JobView,
+    Manifest,
+    Probe,
+    ProbeResult,
+    ProbesAnswer,
+    ReadBack,
+    UpgradeCheck,
+    UpgradeFacts,
+)
+from instar.wire.errors import Finding, GuestError, GuestUnreachable, InstarError, NotFound, Severity
 from instar.wire.states import JobState, ServiceStatus
 
 
@@ -23,6 +34,7 @@ class FakeDatabase:
     databases: list[str] = field(default_factory=list)
     users: dict[str, dict[str, Any]] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    pending: set[str] = field(default_factory=set)
     extensions: dict[str, str] = field(default_factory=dict)
 
 
@@ -41,7 +53,9 @@ class FakeGuests:
     """All fake guests.
 
     `failing[hook]` is raised by that hook, `before[hook]` is called before it, `silent` holds the ids of
-    those that do not answer.
+    those that do not answer, `heeded_at_start` the parameters that wait for a restart. `obstacles` and
+    `facts` are what `check_upgrade` finds. `probe_answers` tells by a probe's name what the database
+    answers, or how that follows from its engine's version; others get what they expect.
     """
 
     def __init__(self) -> None:
@@ -51,6 +65,10 @@ class FakeGuests:
         self.failing: dict[str, InstarError] = {}
         self.before: dict[str, Callable[[], None]] = {}
         self.silent: set[str] = set()
+        self.heeded_at_start = {"max_connections", "shared_buffers", "wal_level"}
+        self.obstacles: list[Finding] = []
+        self.facts = UpgradeFacts()
+        self.probe_answers: dict[str, str | Callable[[str], str]] = {}
         self.calls: list[tuple[str, str]] = []
         self._boots = 0
 
@@ -148,6 +166,7 @@ class FakeGuest:
             database.engine_version = server.manifest.engine_version
             database.databases = [wanted["name"] for wanted in params.get("databases", [])]
             database.users = {user["name"]: user for user in params.get("users", [])}
+            database.settings = _spelt(params.get("configuration", {}))
         server.running = True
 
     def _start(self, params: dict[str, Any]) -> None:
@@ -161,9 +180,38 @@ class FakeGuest:
 
     def _restart(self, params: dict[str, Any]) -> None:
         self._start(params)
+        self._fleet.databases[self._id].pending.clear()
+
+    def _apply_configuration(self, params: dict[str, Any]) -> dict[str, Any]:
+        database, wanted = self._fleet.databases[self._id], _spelt(params["configuration"])
+        names = {*database.settings, *wanted}
+        changed = {name for name in names if database.settings.get(name) != wanted.get(name)}
+        database.settings = wanted
+        database.pending |= changed & self._fleet.heeded_at_start
+        in_force = sorted(changed - self._fleet.heeded_at_start)
+        return {"in_force": in_force, "pending_restart": sorted(database.pending)}
 
     def _check_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
-        return {"findings": []}
+        results = self._probe(params, self._fleet.databases[self._id].engine_version or "")
+        failed = [_failed_probe(result) for result in results if not result.passed]
+        found = [*self._fleet.obstacles, *failed]
+        facts = self._fleet.facts.model_copy(update={"probes": results})
+        answer = UpgradeCheck(findings=[finding.model_dump(mode="json") for finding in found], facts=facts)
+        return answer.model_dump(mode="json")
+
+    def _run_probes(self, params: dict[str, Any]) -> dict[str, Any]:
+        version = self._fleet.databases[self._id].engine_version or ""
+        return ProbesAnswer(results=self._probe(params, version)).model_dump(mode="json")
+
+    def _probe(self, params: dict[str, Any], engine_version: str) -> list[ProbeResult]:
+        probes = [Probe.model_validate(each) for each in params.get("probes", [])]
+        answers = self._fleet.probe_answers
+        seen = [(probe, answers.get(probe.name, probe.expected)) for probe in probes]
+        told = [(probe, said if isinstance(said, str) else said(engine_version)) for probe, said in seen]
+        return [
+            ProbeResult(name=probe.name, passed=said == probe.expected, seen=said, policy=probe.policy)
+            for probe, said in told
+        ]
 
     def _pre_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
         self._server().running = False
@@ -171,7 +219,26 @@ class FakeGuest:
 
     def _post_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
         server = self._server()
-        self._fleet.databases[self._id].engine_version = server.manifest.engine_version
+        database = self._fleet.databases[self._id]
+        database.engine_version = server.manifest.engine_version
+        database.pending.clear()
+        if params.get("configuration") is not None:
+            database.settings = _spelt(params["configuration"])
+        results = self._probe(params, server.manifest.engine_version)
+        for result in results:
+            if not result.passed and result.policy == "block":
+                raise GuestError(f"Probe {result.name} failed; no client was let in", seen=result.seen)
+        server.running = True
+        probes = [result.model_dump() for result in results]
+        return {"read_back": self._read_back(params), "probes": probes}
+
+    def _come_back(self, params: dict[str, Any]) -> dict[str, Any]:
+        server, database = self._server(), self._fleet.databases[self._id]
+        if str(database.engine_version).partition(".")[0] != server.manifest.engine_version.partition(".")[0]:
+            raise GuestError("The data files are of a newer version", seen=str(database.engine_version))
+        database.engine_version = server.manifest.engine_version
+        if params.get("configuration") is not None:
+            database.settings = _spelt(params["configuration"])
         server.running = True
         return {"read_back": self._read_back(params)}
 
@@ -207,3 +274,12 @@ class FakeGuest:
 
     def _create_users(self, params: dict[str, Any]) -> None:
         self._fleet.databases[self._id].users.update({user["name"]: user for user in params["users"]})
+
+
+def _failed_probe(result: ProbeResult) -> Finding:
+    severity = Severity.BLOCK if result.policy == "block" else Severity.WARN
+    return Finding(check="probe", severity=severity, seen=f"probe {result.name} answered {result.seen!r}")
+
+
+def _spelt(configuration: dict[str, Any]) -> dict[str, str]:
+    return {name: str(value) for name, value in configuration.items()}

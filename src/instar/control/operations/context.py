@@ -6,9 +6,10 @@ from typing import Any
 
 from instar.control.catalog import managers
 from instar.control.engine.runner import Work
-from instar.control.guests.base import Guest, Guests
+from instar.control.guests.base import Guest, Guests, Outages
 from instar.control.providers.base import FlavorSpec, Handle, Port, Provider
 from instar.control.store.sealing import Sealer
+from instar.control.store.session import Store
 from instar.control.store.tables import Instance
 from instar.wire.errors import InstarError
 
@@ -21,6 +22,9 @@ class Context:
     provider: Provider
     guests: Guests
     sealer: Sealer
+    store: Store
+    outages: Outages
+    undo_window: float = 86400.0
 
     @property
     def instance(self) -> Instance:
@@ -36,6 +40,11 @@ class Context:
     def name(self) -> str:
         """The name of everything external that belongs to the instance."""
         return f"instar-{self.instance.id}"
+
+    @property
+    def snapshot_name(self) -> str:
+        """The name of the snapshot that the operation takes."""
+        return f"{self.name}-{self.work.operation_id}"
 
     @property
     def guest(self) -> Guest:
@@ -57,6 +66,19 @@ class Context:
         """The instance's network identity. Raises InstarError when none was ever recorded."""
         handle = self._recorded("port", self.instance.port)
         return Port(handle=handle, address=self.instance.address or "", hostname=self.instance.hostname or "")
+
+    def watch(self) -> None:
+        """Have the instance's address watched from outside, or go on with it."""
+        manager, address = self.instance.version.manager, self.instance.address
+        port = managers.find(manager).port
+        if address and port:
+            known = self.work.outage
+            self.outages.ensure(self.work.operation_id, manager, address, port, known)
+
+    def outage(self) -> dict[str, Any] | None:
+        """Give what was seen from outside so far, None when nobody watches."""
+        seen = self.outages.view(self.work.operation_id)
+        return seen.model_dump() if seen else None
 
     def output(self, step: str) -> dict[str, Any]:
         """Give what an earlier step left, empty when it left nothing."""

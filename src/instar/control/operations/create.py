@@ -13,14 +13,16 @@ A failure leaves the instance in ERROR with a fault; `resume` runs the failed st
 
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from instar.control.catalog import versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, submit
-from instar.control.operations import guest_steps
+from instar.control.operations import attachment, guest_steps
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.providers.base import ServerSpec
-from instar.control.store.tables import DatastoreVersion, Instance
+from instar.control.store.tables import Configuration, DatastoreVersion, Instance
 from instar.wire import rest
 from instar.wire.agent import DatabaseSpec, PrepareParams, UserSpec
 from instar.wire.errors import BadRequest, InstarError
@@ -36,12 +38,18 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
     with desk.store.begin() as session:
         version = versions.choose(session, wanted.datastore)
         instance = _row(desk, caller, wanted, version, now=desk.store.now(session))
+        group = _group(session, caller, wanted, version)
+        instance.configuration = group
         session.add(instance)
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,
-            inputs={"image": version.image, "databases": [d.model_dump() for d in wanted.databases]},
-            secrets=desk.sealer.seal(_users(wanted)),
+            inputs={
+                "image": version.image,
+                "databases": [d.model_dump() for d in wanted.databases],
+                "configuration_id": group.id if group else None,
+            },
+            secrets=desk.sealer.seal(_users(wanted) | {"configuration": group.settings if group else {}}),
             details={
                 "name": wanted.name,
                 "flavor_id": instance.flavor_id,
@@ -53,6 +61,14 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
         operation = submit(session, instance.created, STORY, instance, submission)
     desk.wake()
     return Submitted(operation.id, instance.id)
+
+
+def _group(
+    session: Session, caller: Caller, wanted: rest.CreateInstance, version: DatastoreVersion
+) -> Configuration | None:
+    if wanted.configuration is None:
+        return None
+    return attachment.for_new_instance(session, caller, wanted.configuration, version)
 
 
 def _row(
@@ -169,6 +185,7 @@ def prepare(ctx: Context) -> Outcome:
     params = PrepareParams(
         databases=[DatabaseSpec.model_validate(database) for database in ctx.inputs["databases"]],
         users=[UserSpec.model_validate(user) for user in ctx.secrets().get("users", [])],
+        configuration=ctx.secrets().get("configuration", {}),
     )
     return guest_steps.run_job(ctx, "prepare", params)
 
@@ -190,6 +207,7 @@ def finish(ctx: Context) -> Outcome:
             "agent_version": seen["agent version"],
             "engine_version": seen["engine version"],
             "service_status": seen["service"],
+            "settings": ctx.secrets().get("configuration") or None,
         }
     )
 

@@ -16,6 +16,7 @@ from instar.control.engine.submit import Submission, submit
 from instar.control.operations import guest_steps, lookup
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
+from instar.control.store import plans
 from instar.wire.errors import InstarError
 from instar.wire.states import InstanceStatus, Stretch
 
@@ -65,7 +66,9 @@ def network(ctx: Context) -> Outcome:
 
 
 def finish(ctx: Context) -> Outcome:
-    """Hide the instance."""
+    """Hide the instance; its plans are forgotten."""
+    with ctx.store.begin() as session:
+        plans.forget(session, ctx.instance.id)
     return Done(record={"deleted": True, "deleted_at": time.time()})
 
 

@@ -7,6 +7,7 @@ from threading import BoundedSemaphore
 from instar.control.providers.base import Abilities, FlavorSpec
 from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
+from instar.wire.plans import OnFailure, SnapshotPolicy
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,14 @@ class Caller:
     user: str
     is_admin: bool = False
     request_id: str = ""
+
+
+@dataclass(frozen=True)
+class UpgradeDefaults:
+    """What an upgrade is like where its request does not say."""
+
+    snapshot: SnapshotPolicy = "auto"
+    on_failure: OnFailure = "error"
 
 
 @dataclass(frozen=True)
@@ -34,6 +43,7 @@ class Desk:
     abilities: Abilities
     wake: Callable[[], None] = field(default=lambda: None)
     answer_timeout: float = 15.0
+    defaults: UpgradeDefaults = field(default_factory=UpgradeDefaults)
     streams: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(16))
 
 

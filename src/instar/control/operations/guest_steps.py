@@ -1,6 +1,8 @@
 """Steps that many stories share: run a named job of the guest, wait for an agent, read back what runs."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import BaseModel
@@ -46,6 +48,41 @@ def _outcome(hook: str, view: JobView, waited: float) -> Outcome:
             reason = view.progress.message or f"the guest runs {hook}"
             pause = LOOK_AGAIN if waited < 10 else 1.0
             return Wait(pause, reason, moved=view.progress.moved, percent=view.progress.percent)
+
+
+def rebuild(ctx: Context, image: str, token: str) -> Outcome:
+    """Put an image in place of the server's root disk; the port and the volume stay."""
+    ctx.work.check_mine()
+    info = ctx.provider.rebuild_server(ctx.server, image, ctx.files(), token)
+    if info.state == ServerState.BUILDING:
+        return Wait(LOOK_AGAIN, f"the server is being rebuilt: {info.reason}".rstrip(": "))
+    if info.state != ServerState.ACTIVE:
+        return Fail(
+            InstarError(
+                "The rebuild did not leave a running server",
+                seen=f"the provider says {info.state}: {info.reason}",
+                remedy="Mend the cause at the provider and resume the operation.",
+            )
+        )
+    return Done({"image": info.image}, record={"server": info.handle})
+
+
+def watched(run: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
+    """Have the instance's address watched from outside while the step runs, and what was seen recorded."""
+
+    @functools.wraps(run)
+    def step(ctx: Context) -> Outcome:
+        ctx.watch()
+        outcome = run(ctx)
+        return replace(outcome, outage=ctx.outage()) if isinstance(outcome, Done) else outcome
+
+    return step
+
+
+def is_out(ctx: Context) -> bool:
+    """Tell whether clients can't get in from outside, though they could since it is watched."""
+    seen = ctx.outage()
+    return seen is not None and seen["down_since"] is not None and seen["ever_up"]
 
 
 def await_agent(ctx: Context, image: str) -> Outcome:

@@ -9,16 +9,14 @@ from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
-from instar.control.operations import lookup
+from instar.control.operations import answers, lookup
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk
-from instar.control.store.tables import Operation
-from instar.wire.errors import ErrorBody, GuestUnreachable, InstarError, Unavailable
+from instar.wire.errors import GuestUnreachable, Unavailable
 from instar.wire.states import OperationState
 
-QUESTIONS = ("list_databases", "list_users", "root_enabled")
+QUESTIONS = ("list_databases", "list_users", "root_enabled", "run_probes")
 """Hooks that change nothing, so that they may be put again."""
-PAUSES = (0.005, 0.01, 0.02, 0.05)
 
 
 def ask(
@@ -50,19 +48,11 @@ def ask(
 
 
 def _answer(desk: Desk, operation_id: str) -> dict[str, Any]:
-    """Look for the inquiry's end until the desk's time is over."""
-    until = time.monotonic() + desk.answer_timeout
-    looks = 0
-    while time.monotonic() < until:
-        with desk.store.read() as session:
-            operation = session.get_one(Operation, operation_id)
-        if operation.state == OperationState.FAILED:
-            raise InstarError.from_body(ErrorBody.model_validate(operation.error))
-        if operation.state == OperationState.SUCCEEDED:
-            answer: dict[str, Any] = operation.outputs["call"]
-            return answer
-        time.sleep(PAUSES[min(looks, len(PAUSES) - 1)])
-        looks += 1
+    """Give what the inquiry ended with."""
+    operation = answers.ended(desk, operation_id)
+    if operation.state == OperationState.SUCCEEDED:
+        answer: dict[str, Any] = operation.outputs["call"]
+        return answer
     raise Unavailable(
         "The guest's answer did not come in time",
         seen=operation.reason or "no worker took the question up",

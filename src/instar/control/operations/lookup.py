@@ -7,6 +7,9 @@ from instar.control.store.tables import Instance, Operation
 from instar.wire.errors import Busy, NotFound
 from instar.wire.states import InstanceStatus
 
+USABLE = (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED)
+"""Statuses of an instance at rest whose database serves."""
+
 
 def instance(session: Session, caller: Caller, instance_id: str) -> Instance:
     """Find an instance of the caller's project. Raises NotFound."""
@@ -25,8 +28,8 @@ def operation(session: Session, caller: Caller, operation_id: str) -> Operation:
 
 
 def refuse_unless_active(instance: Instance) -> None:
-    """Raise Busy, naming the status, unless the instance is ACTIVE."""
-    if instance.status != InstanceStatus.ACTIVE:
+    """Raise Busy, naming the status, unless the instance is usable."""
+    if instance.status not in USABLE:
         raise Busy(
             f"Instance {instance.id} is not currently available for an action to be performed "
             f"(instance status was {instance.status})",

@@ -36,7 +36,7 @@ def verify(ctx: Context) -> Outcome:
     status = ctx.guest.status()
     if status.status != ServiceStatus.HEALTHY:
         return Wait(guest_steps.LOOK_AGAIN, f"the database is {status.status}: {status.reason}")
-    return Done(record={"service_status": status.status})
+    return Done(record={"service_status": status.status, "restart_required": False})
 
 
 STORY: Story[Context] = Story(

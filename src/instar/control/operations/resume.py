@@ -18,21 +18,16 @@ def request(desk: Desk, caller: Caller, operation_id: str) -> Submitted:
     """Reopen a failed operation. Raises NotFound, and Busy with the reason when it can't be resumed."""
     with desk.store.begin() as session:
         operation = lookup.operation(session, caller, operation_id)
-        obstacle = _obstacle(session, operation)
-        if obstacle:
-            raise Busy(f"Operation {operation_id} can't be resumed: {obstacle}")
+        if in_the_way := obstacle(session, operation):
+            raise Busy(f"Operation {operation_id} can't be resumed: {in_the_way}")
         story: Any = STORIES[operation.kind]
         reopen(session, desk.store.now(session), story, operation)
     desk.wake()
     return Submitted(operation_id, operation.instance_id)
 
 
-def possible(session: Session, operation: Operation) -> bool:
-    """Tell whether the operation could be resumed now."""
-    return _obstacle(session, operation) is None
-
-
-def _obstacle(session: Session, operation: Operation) -> str | None:
+def obstacle(session: Session, operation: Operation) -> str | None:
+    """Say why a failed operation can't be gone on with, be it forwards or back; None when it can."""
     if operation.state != OperationState.FAILED:
         return f"it is {operation.state}, and only a failed one can be"
     if operation.instance.deleted or operation.instance.status != InstanceStatus.ERROR:

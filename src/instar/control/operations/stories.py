@@ -3,9 +3,20 @@
 from collections.abc import Mapping
 
 from instar.control.engine.outcomes import Story
-from instar.control.operations import create, delete, inquiry, restart, upgrade
+from instar.control.operations import (
+    close_undo,
+    configure,
+    create,
+    delete,
+    inquiry,
+    plan,
+    restart,
+    rollback,
+    upgrade,
+)
 from instar.control.operations.context import Context
 
 STORIES: Mapping[str, Story[Context]] = {
-    module.STORY.kind: module.STORY for module in (create, upgrade, restart, delete, inquiry)
+    module.STORY.kind: module.STORY
+    for module in (create, configure, upgrade, rollback, restart, delete, inquiry, plan, close_undo)
 }

@@ -1,21 +1,25 @@
 """Upgrade: an instance moves onto another image; its volume, address, hostname and configuration stay.
 
 Prepare: the database serves clients, and whatever fails here leaves the instance as it was.
- 1. preflight    the agent and the database are healthy, the image is there, the guest sees nothing in the way
+ 1. preflight    the plan is made, and held against the one that was agreed to; a finding that blocks refuses
  2. stage        the image lies, unpacked, where the server runs
 Switch: clients are out. Until the rebuild, the way back is to start the database again.
  3. pre_upgrade  the guest checks again, stops the database cleanly, saves configuration to the volume
- 4. rebuild      the provider wipes the root disk and puts the new image in its place
- 5. await_agent  the new image's agent answers, as the one that was expected
- 6. post_upgrade the guest restores configuration, upgrades the data files, checks, lets clients in
+ 4. snapshot     the volume's state is kept, where the plan says so
+ 5. rebuild      the provider wipes the root disk and puts the new image in its place
+ 6. await_agent  the new image's agent answers, as the one that was expected
+ 7. post_upgrade the guest restores configuration, upgrades the data files, checks, lets clients in
 Settle: clients are served again, on the new image.
- 7. verify       what runs is read back from database and machine, and held against what was promised
- 8. tidy         statistics and old files; the instance does not depend on it
- 9. finish       the record changes: this is where the instance's version becomes the new one
+ 8. verify       what runs is read back from database and machine, and held against what was promised
+ 9. tidy         statistics and old files; the instance does not depend on it
+10. forget       what an earlier upgrade kept for its undoing goes
+11. finish       the record changes: this is where the instance's version becomes the new one
 
-A failure in 1 or 2 leaves the instance alone. One in 3 takes the way back `reinstate`: the old database is
-started again on the old image. One in 4 to 7 ends in ERROR with a fault; `resume` runs the failed step again.
-Every step may be repeated: guest work is a named job, the rebuild carries the operation's id as its token.
+A failure in 1 or 2 leaves the instance alone. One in 3 or 4 takes the way back `reinstate`: the old database
+is started again on the old image. One in 5 to 8 ends in ERROR with a fault, and `resume` runs the failed step
+again; with `on_failure=rollback`, or when an operator says so, it leads back onto the old image (see
+`ways_back`). Every step may be repeated: guest work is a named job, the rebuild carries the operation's id as
+its token.
 """
 
 from typing import Any
@@ -23,43 +27,53 @@ from typing import Any
 from instar.control.catalog import paths, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
-from instar.control.operations import guest_steps, lookup, upgrade_checks
+from instar.control.operations import (
+    configuration_move,
+    guest_steps,
+    lookup,
+    planning,
+    probes,
+    undo,
+    upgrade_checks,
+    ways_back,
+)
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
+from instar.control.operations.guest_steps import watched
 from instar.control.store.tables import DatastoreVersion, Instance
-from instar.wire.agent import Manifest, PostUpgradeParams, ReadBack, UpgradeCheck, UpgradeParams
-from instar.wire.errors import BadRequest, Finding, InstarError
-from instar.wire.states import InstanceStatus, ServerState, Stretch
-
-METHODS = ("link", "clone", "copy")
+from instar.wire.agent import Manifest, PostUpgradeParams, ReadBack, UpgradeParams
+from instar.wire.errors import BadRequest, InstarError
+from instar.wire.plans import UpgradeOptions
+from instar.wire.states import InstanceStatus, Stretch
 
 
 def request(
-    desk: Desk, caller: Caller, instance_id: str, version_ref: str, *, method: str = "link"
+    desk: Desk, caller: Caller, instance_id: str, version_ref: str, options: UpgradeOptions
 ) -> Submitted:
     """Accept an upgrade: resolve and freeze the target, take the slot, write operation, event and status.
 
     Raises NotFound for an unknown instance or version, BadRequest with the versions that can be reached for
-    a forbidden one, Busy when an operation is open or the instance is not ACTIVE.
+    a forbidden one and for a plan that is none of this upgrade's, Busy when an operation is open or the
+    instance is not ACTIVE.
     """
-    if method not in METHODS:
-        raise BadRequest(f"method must be one of {', '.join(METHODS)}", seen=f"method is {method!r}")
     with desk.store.begin() as session:
         instance = lookup.instance(session, caller, instance_id)
         target = versions.find(session, instance.version.datastore_id, version_ref)
         paths.check(instance.version, target, target.datastore.versions)
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
+        chosen = planning.choose(session, instance, target, options, desk.defaults)
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,
             inputs={
                 "version_id": target.id,
                 "version": target.name,
+                "version_id_before": instance.version_id,
                 "version_before": instance.version.name,
                 "image": _image_of(target),
                 "image_before": instance.image,
-                "method": method,
+                **chosen.model_dump(),
             },
             details=_details(instance, target),
         )
@@ -93,36 +107,22 @@ def _image_of(target: DatastoreVersion) -> str:
 
 
 def preflight(ctx: Context) -> Outcome:
-    """Gather everything that stands in the way, while the database serves."""
-    manifest = ctx.provider.image(ctx.inputs["image"]).manifest
-    findings = upgrade_checks.machine(ctx, manifest)
-    before = None
-    if not any(finding.check in ("server", "database") for finding in findings):
-        checked = ctx.guest.call("check_upgrade", _params(ctx, manifest).model_dump())
-        findings += [Finding.model_validate(each) for each in UpgradeCheck.model_validate(checked).findings]
-        before = guest_steps.read_back(ctx)
-        findings += upgrade_checks.extensions(before, manifest)
-    error = upgrade_checks.refusal(findings)
-    if error or before is None:
-        return Fail(error or InstarError("The upgrade was refused"))
+    """Make the plan while the database serves, and refuse what it blocks or what is not as agreed."""
+    wanted = planning.Wanted.of(ctx.inputs)
+    sight = planning.look(ctx, wanted)
+    plan = planning.make(ctx, wanted, sight)
+    error = planning.refusal(plan) or planning.changed_since(ctx, ctx.inputs["plan"], plan)
+    if error or sight.image_after is None or sight.read_back is None:
+        return Fail(error or InstarError("The upgrade was refused before any downtime"))
     return Done(
         {
-            "manifest": manifest.model_dump(),
-            "before": before.model_dump(),
-            "agent_before": ctx.guest.info().model_dump(),
-            "findings": [finding.model_dump() for finding in findings],
+            "plan": plan.model_dump(mode="json", exclude={"basis", "text_ordering", "steps", "findings"}),
+            "format_changes": plan.format_changes,
+            "settings": configuration_move.settings(ctx.instance, plan),
+            "manifest": sight.image_after.model_dump(),
+            "before": sight.read_back.model_dump(),
+            "findings": [finding.model_dump(mode="json") for finding in plan.findings],
         }
-    )
-
-
-def _params(ctx: Context, manifest: Manifest) -> UpgradeParams:
-    return UpgradeParams(
-        target_engine_version=manifest.engine_version,
-        target_image_digest=ctx.inputs["image"],
-        source_image_digest=ctx.inputs["image_before"] or "",
-        target_glibc=manifest.glibc,
-        target_icu=manifest.icu,
-        method=ctx.inputs["method"],
     )
 
 
@@ -137,49 +137,61 @@ def stage(ctx: Context) -> Outcome:
 # -- switch -------------------------------------------------------------------------------------------------
 
 
+@watched
 def pre_upgrade(ctx: Context) -> Outcome:
     """Let the guest stop its database and give `upgrade_info` for the new image."""
     manifest = Manifest.model_validate(ctx.output("preflight")["manifest"])
-    outcome = guest_steps.run_job(ctx, "pre_upgrade", _params(ctx, manifest))
+    params = UpgradeParams(
+        target_engine_version=manifest.engine_version,
+        target_image_digest=ctx.inputs["image"],
+        source_image_digest=ctx.inputs["image_before"] or "",
+        target_glibc=manifest.glibc,
+        target_icu=manifest.icu,
+        method=ctx.inputs["method"],
+    )
+    outcome = guest_steps.run_job(ctx, "pre_upgrade", params)
     return Done({"upgrade_info": dict(outcome.output)}) if isinstance(outcome, Done) else outcome
 
 
+@watched
+def snapshot(ctx: Context) -> Outcome:
+    """Keep the volume's state while nobody writes, where the plan says so."""
+    return undo.take_snapshot(ctx) if ctx.output("preflight")["plan"]["snapshot"]["taken"] else Done()
+
+
+@watched
 def rebuild(ctx: Context) -> Outcome:
     """Replace the root disk by the new image; the port and the volume stay."""
-    ctx.work.check_mine()
-    token = ctx.work.operation_id
-    info = ctx.provider.rebuild_server(ctx.server, ctx.inputs["image"], ctx.files(), token)
-    if info.state == ServerState.BUILDING:
-        return Wait(guest_steps.LOOK_AGAIN, f"the server is being rebuilt: {info.reason}".rstrip(": "))
-    if info.state != ServerState.ACTIVE:
-        return Fail(
-            InstarError(
-                "The rebuild did not leave a running server",
-                seen=f"the provider says {info.state}: {info.reason}",
-                remedy="Mend the cause at the provider and resume the operation.",
-            )
-        )
-    return Done({"image": info.image}, record={"server": info.handle})
+    return guest_steps.rebuild(ctx, ctx.inputs["image"], ctx.work.operation_id)
 
 
+@watched
 def await_agent(ctx: Context) -> Outcome:
     """Wait for the new image's agent."""
     return guest_steps.await_agent(ctx, ctx.inputs["image"])
 
 
+@watched
 def post_upgrade(ctx: Context) -> Outcome:
     """Let the new agent upgrade the data files, check, and let clients in."""
-    params = PostUpgradeParams(upgrade_info=ctx.output("pre_upgrade")["upgrade_info"])
+    params = PostUpgradeParams(
+        upgrade_info=ctx.output("pre_upgrade")["upgrade_info"],
+        configuration=ctx.output("preflight")["settings"],
+        probes=probes.registered(ctx.instance),
+        resumed=ctx.work.resumes > 0,
+    )
     return guest_steps.run_job(ctx, "post_upgrade", params)
 
 
 # -- settle -------------------------------------------------------------------------------------------------
 
 
+@watched
 def verify(ctx: Context) -> Outcome:
     """Read back what runs, and hold it against what was promised and what was there before.
 
     What was before and after was read by the guest while clients were out, so that nothing of theirs counts.
+    From outside, the address must let clients in again, if it ever did.
     """
     prepared, info = ctx.output("preflight"), ctx.output("pre_upgrade")["upgrade_info"]
     manifest = Manifest.model_validate(prepared["manifest"])
@@ -187,10 +199,18 @@ def verify(ctx: Context) -> Outcome:
     before = ReadBack.model_validate(info.get("read_back") or prepared["before"])
     after = ReadBack.model_validate(ctx.output("post_upgrade").get("read_back") or seen["read_back"])
     findings += upgrade_checks.lost(before, after)
-    findings += upgrade_checks.changed(before, after, resumed=ctx.work.resumes > 0)
+    findings += upgrade_checks.changed(before, after, _moved(ctx), resumed=ctx.work.resumes > 0)
     error = upgrade_checks.broken_promise(findings)
-    told = [finding.model_dump() for finding in findings]
-    return Fail(error) if error else Done({**seen, "findings": told})
+    if error:
+        return Fail(error)
+    if guest_steps.is_out(ctx):
+        return Wait(guest_steps.LOOK_AGAIN, "from outside, the instance's address lets nobody in yet")
+    return Done({**seen, "findings": [finding.model_dump(mode="json") for finding in findings]})
+
+
+def _moved(ctx: Context) -> set[str]:
+    """Name the settings that the API has put in force: they moved with the configuration."""
+    return {*(ctx.instance.settings or {}), *(ctx.output("preflight")["settings"] or {})}
 
 
 def tidy(ctx: Context) -> Outcome:
@@ -198,16 +218,22 @@ def tidy(ctx: Context) -> Outcome:
     return guest_steps.run_job(ctx, "settle")
 
 
+def forget(ctx: Context) -> Outcome:
+    """Delete what an earlier upgrade kept: from here on, this one is what can be undone."""
+    return undo.forget(ctx)
+
+
 def finish(ctx: Context) -> Outcome:
-    """Change the record: the instance is of the new version now."""
-    seen = ctx.output("verify")
+    """Change the record: the instance is of the new version now, and for a while it can go back."""
+    ctx.outages.end(ctx.work.operation_id)
+    planning.remember(ctx)
     return Done(
         record={
             "version_id": ctx.inputs["version_id"],
-            "image": seen["image"],
-            "agent_version": seen["agent version"],
-            "engine_version": seen["engine version"],
-            "service_status": seen["service"],
+            "restart_required": False,
+            **ways_back.record_of(ctx.output("verify")),
+            **configuration_move.record(ctx),
+            **undo.record(ctx),
         }
     )
 
@@ -219,12 +245,23 @@ STORY: Story[Context] = Story(
         Step("preflight", preflight, Stretch.PREPARE, patience=60, harmless=True),
         Step("stage", stage, Stretch.PREPARE, patience=300, harmless=True),
         Step("pre_upgrade", pre_upgrade, Stretch.SWITCH, patience=180, way_back="reinstate"),
-        Step("rebuild", rebuild, Stretch.SWITCH, patience=600),
-        Step("await_agent", await_agent, Stretch.SWITCH, patience=300),
-        Step("post_upgrade", post_upgrade, Stretch.SWITCH, patience=600),
-        Step("verify", verify, Stretch.SETTLE, patience=60),
+        Step("snapshot", snapshot, Stretch.SWITCH, patience=600, way_back="reinstate"),
+        Step("rebuild", rebuild, Stretch.SWITCH, patience=600, way_back=ways_back.choose),
+        Step("await_agent", await_agent, Stretch.SWITCH, patience=300, way_back=ways_back.choose),
+        Step("post_upgrade", post_upgrade, Stretch.SWITCH, patience=600, way_back=ways_back.choose),
+        Step("verify", verify, Stretch.SETTLE, patience=60, way_back=ways_back.choose),
         Step("tidy", tidy, Stretch.SETTLE, patience=600, optional=True),
+        Step("forget", forget, Stretch.SETTLE, patience=300, optional=True),
         Step("finish", finish, Stretch.SETTLE),
     ),
-    ways_back=(Step("reinstate", guest_steps.reinstate, Stretch.SWITCH, patience=180),),
+    ways_back=(
+        (
+            Step("reinstate", watched(guest_steps.reinstate), Stretch.SWITCH, patience=180),
+            Step("drop_snapshot", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),
+        ),
+        (
+            *ways_back.RETURN,
+            Step("clear", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),
+        ),
+    ),
 )

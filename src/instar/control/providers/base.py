@@ -6,8 +6,8 @@ Rules that the contract suite holds every provider to:
   after a crash, and by two callers at once, with one thing as the result.
 - Handles are opaque JSON-able dictionaries that carry `provider` and `v`; a handle is enough to find the
   thing again. We store them and hand them back.
-- Calls are brief: long work is begun, and `inspect_server` or `stage` tells how far it is. None of them
-  sleeps.
+- Calls are brief: long work is begun, and `inspect_server` or the same call again tells how far it is. Only
+  ending a server's processes takes its time: what would not end is killed after some seconds.
 - `destroy_*` of a missing thing succeeds. `inspect_*` of a missing thing says so, it does not raise.
 - A failure raises `ProviderError`, with `retryable` set where trying again may help.
 """
@@ -15,7 +15,7 @@ Rules that the contract suite holds every provider to:
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from instar.wire.agent import Manifest
+from instar.wire.agent import Manifest, Parameter
 from instar.wire.states import ServerState
 
 Handle = dict[str, Any]
@@ -65,7 +65,10 @@ class Port:
 
 @dataclass(frozen=True)
 class VolumeInfo:
-    """A data volume: `size` in GiB, `used` and `free` in bytes if known; `attached_to` names the server."""
+    """A data volume: `size` in GiB, `used` and `free` in bytes if known; `attached_to` names the server.
+
+    `room` is how many bytes are free where a snapshot of it would be copied to, if known.
+    """
 
     handle: Handle
     id: str
@@ -73,20 +76,23 @@ class VolumeInfo:
     used: int | None = None
     free: int | None = None
     attached_to: str | None = None
+    room: int | None = None
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A volume's state at one moment."""
+    """A volume's state at one moment, to be used once it is `ready`; until then `moved` bytes were copied."""
 
     handle: Handle
     id: str
     instant: bool
+    ready: bool = True
+    moved: int = 0
 
 
 @dataclass(frozen=True)
-class Staging:
-    """How far an image is on its way to where the server runs."""
+class Progress:
+    """How far something is that takes several calls; `moved` grows, and is 0 where that can't be told."""
 
     done: bool
     moved: int = 0
@@ -136,10 +142,13 @@ class Provider(Protocol):
     def image(self, ref: str) -> Image:
         """Find one image. Raises NotFound."""
 
+    def parameters(self, ref: str) -> list[Parameter]:
+        """List the settings that an image's engine knows; empty when it tells none. Raises NotFound."""
+
     def flavors(self) -> list[FlavorSpec]:
         """List the sizes on offer."""
 
-    def stage(self, server: Handle, image: str) -> Staging:
+    def stage(self, server: Handle, image: str) -> Progress:
         """Bring the image to where the server runs, unpacked, beside what runs; repeat until done."""
 
     # what is there under a name of ours, whoever made it and whether or not its handle was ever recorded
@@ -148,6 +157,9 @@ class Provider(Protocol):
 
     def find_volume(self, name: str) -> Handle | None:
         """Find the volume called `name`."""
+
+    def find_snapshot(self, volume: Handle, name: str) -> Handle | None:
+        """Find the volume's snapshot called `name`, also one that was begun and is not ready."""
 
     def find_server(self, name: str) -> Handle | None:
         """Find the server called `name`."""
@@ -178,17 +190,28 @@ class Provider(Protocol):
     def detach_volume(self, server: Handle, volume: Handle) -> None:
         """Detach the volume; the server must not be using it."""
 
-    def snapshot_volume(self, handle: Handle, name: str) -> Snapshot:
-        """Find or make the snapshot called `name`; the volume must not be written to meanwhile."""
+    def snapshots(self, volume: Handle) -> list[Snapshot]:
+        """List the volume's snapshots, also those that were begun and are not ready."""
 
-    def revert_volume(self, handle: Handle, snapshot: Handle) -> None:
-        """Put the volume back to the snapshot."""
+    def snapshot_volume(self, handle: Handle, name: str) -> Snapshot:
+        """Find or make the snapshot called `name`; repeat until it is ready, which outlasts a power cut.
+
+        The volume may be attached to a server that runs, and must not be written to meanwhile. Raises
+        ProviderError, with nothing left of the snapshot, when there is no room for it.
+        """
+
+    def revert_volume(self, handle: Handle, snapshot: Handle) -> Progress:
+        """Put the volume back to the snapshot, which stays; repeat until done.
+
+        May be begun again after a crash at any point. Raises ProviderError unless the server that has the
+        volume is STOPPED. Until it is done, that server must not be started.
+        """
 
     def clone_volume(self, snapshot: Handle, name: str) -> VolumeInfo:
-        """Find or make a volume called `name` with the snapshot's content."""
+        """Find or make a volume called `name` with the content of a snapshot that is ready."""
 
     def destroy_snapshot(self, snapshot: Handle) -> None:
-        """Delete a snapshot."""
+        """Delete a snapshot, also one that is being made."""
 
     # servers
     def ensure_server(self, spec: ServerSpec) -> ServerInfo:
@@ -206,7 +229,17 @@ class Provider(Protocol):
         """
 
     def reboot_server(self, handle: Handle, token: str) -> ServerInfo:
-        """Stop every process of the server and boot it again from the same root disk; once per `token`."""
+        """Stop every process of the server and boot it again from the same root disk; once per `token`.
+
+        It starts a STOPPED server.
+        """
+
+    def stop_server(self, handle: Handle, token: str) -> ServerInfo:
+        """End every process of the server, whatever state its guest is in; once per `token`.
+
+        The server stays STOPPED, with its root disk, port and volume, until a rebuild or reboot with a new
+        token. Raises ProviderError, retryable, when a process would not end: until then it is not STOPPED.
+        """
 
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
         """Change the server's size."""
@@ -218,7 +251,7 @@ class Provider(Protocol):
         """Give the last lines that the server printed."""
 
     def recover(self) -> None:
-        """Boot again what should run and does not; never what is being deleted, or changed by somebody else.
+        """Boot again what should run and does not; never what was stopped, or is being deleted or changed.
 
         Cheap: workers call it every few seconds, while operations are under way. A server that can't be
         brought back is logged with its cause and holds up no other.

@@ -1,9 +1,10 @@
 """Instances and their flavors."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from instar.wire.plans import OnFailure, SnapshotPolicy, UpgradeOptions
 from instar.wire.rest.base import Answer, FlavorRef, Link, Name, Request, VolumeSize
 
 
@@ -84,7 +85,31 @@ class UpdateInstance(Request):
     upgrade_method: Literal["link", "clone", "copy"] | None = Field(
         default=None, description="ours: how data files cross a major version; with datastore_version only"
     )
+    upgrade_snapshot: SnapshotPolicy | None = Field(
+        default=None, description="ours: whether the volume's state is kept; with datastore_version only"
+    )
+    upgrade_on_failure: OnFailure | None = Field(
+        default=None, description="ours: where a failure in the downtime leads; with datastore_version only"
+    )
+    upgrade_plan: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="ours: hash of the plan that was agreed to; with datastore_version only",
+    )
+    undo_window: Annotated[float, Field(ge=0, le=10 * 366 * 86400)] | None = Field(
+        default=None, description="ours: seconds in which an upgrade can be undone; null: the default"
+    )
     access: Access | None = None
+
+    def upgrade_options(self) -> UpgradeOptions:
+        """Give what the request says of an upgrade beside its target."""
+        return UpgradeOptions(
+            method=self.upgrade_method,
+            snapshot=self.upgrade_snapshot,
+            on_failure=self.upgrade_on_failure,
+            plan=self.upgrade_plan,
+        )
 
 
 class UpdateInstanceRequest(Request):
@@ -116,6 +141,18 @@ class Address(Answer):
     network: str | None = None
 
 
+class Undo(Answer):
+    """What undoing the last upgrade would do; while its window is open."""
+
+    version: str
+    until: str
+    possible: bool
+    reason: str = Field(default="", description="why it is not possible")
+    loses_writes_since: str | None = Field(
+        default=None, description="time of the snapshot it goes back to; null when every write is kept"
+    )
+
+
 class Instance(Answer):
     """An instance; lists leave the detail fields out. Keys below `operation` are ours, beside Trove's."""
 
@@ -139,6 +176,11 @@ class Instance(Answer):
     fault: Fault | None = None
     server_id: str | None = None
     volume_id: str | None = None
+    configuration: dict[str, Any] | None = Field(
+        default=None, description="the attached configuration group: id, name, links"
+    )
+    undo: Undo | None = None
+    undo_window: float | None = None
     operation: dict[str, Any] | None = Field(
         default=None, description="the open operation: id, kind, step, reason"
     )

@@ -37,9 +37,14 @@ class Operation(Answer):
     ended: str | None = None
     seconds: float | None = None
     downtime_seconds: float | None = None
+    outage: dict[str, Any] | None = Field(
+        default=None, description="what was measured from outside: how long nobody could connect"
+    )
     actor: str = ""
     inputs: dict[str, Any] = Field(default={}, description="frozen at submission, without secrets")
     error: ErrorBody | None = None
+    turned_back_at: str | None = Field(default=None, description="the step that its way back led away from")
+    came_back: bool = Field(default=False, description="it has failed, and its instance is as it was before")
     verbs: list[str] = Field(default=[], description="what an operator can do now, such as resume")
     steps: list[Step] | None = None
 

@@ -53,4 +53,4 @@ def test_what_is_open_to_everybody_is_known():
     public = {route.path for route in ROUTES if route.access is Access.PUBLIC}
     assert public == {"/", "/v1.0", "/healthcheck"}
     unguarded = {route.path for route in ROUTES if route.access is Access.PROJECT and not route.policy}
-    assert unguarded == {"/instances/{instance_id}/action"}
+    assert unguarded == {"/instances/{instance_id}/action", "/operations/{operation_id}/action"}

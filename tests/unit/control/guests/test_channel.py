@@ -29,8 +29,10 @@ def _answer(body: bytes, status: int = 200) -> Answer:
 
 
 @contextmanager
-def _guest(authority: Authority, name: str, folder: Path, answer: Answer) -> Iterator[channel.Channel]:
-    """A server with a certificate of `name`, and the channel to it."""
+def _guest(
+    authority: Authority, name: str, folder: Path, answer: Answer, caller: Authority | None = None
+) -> Iterator[channel.Channel]:
+    """A server with a certificate of `name`, and the channel to it, of the same authority or of `caller`."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -57,7 +59,7 @@ def _guest(authority: Authority, name: str, folder: Path, answer: Answer) -> Ite
         server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield channel.Channels(authority, server.server_port).at(INSTANCE, "127.0.0.1")
+        yield channel.Channels(caller or authority, server.server_port).at(INSTANCE, "127.0.0.1")
         server.shutdown()
         thread.join()
 
@@ -80,6 +82,15 @@ def test_another_guests_certificate_is_refused_for_good(authority: Authority, tm
     ):
         guest.info()
     assert not caught.value.body.retryable
+
+
+def test_a_certificate_of_another_authority_is_refused(authority: Authority, tmp_path: Path) -> None:
+    other = Authority(tmp_path / "other")
+    with (
+        _guest(other, INSTANCE, tmp_path, _answer(b'{"status": "HEALTHY"}'), caller=authority) as guest,
+        pytest.raises(GuestUnreachable, match="do not trust"),
+    ):
+        guest.status()
 
 
 def test_the_agents_own_error_arrives_whole(authority: Authority, tmp_path: Path) -> None:

@@ -5,7 +5,8 @@
 3. Starts the server with clients kept out.
 4. Checks version, data directory, a query and the databases through the private socket, updates extensions
    to the versions that this image brings, and reads back what there is (see `readiness`).
-5. Lets clients in.
+5. Holds that against what there was (see `comparison`), and runs the owner's probes.
+6. Lets clients in.
 
 Each step looks before it acts, so that all of it may be repeated after a crash at any point.
 """
@@ -14,46 +15,81 @@ from functools import partial
 from typing import Any
 
 from instar.agent.datastores.base import Report
-from instar.agent.datastores.postgresql import configuration, conversion, desire
+from instar.agent.datastores.postgresql import comparison, configuration, conversion, desire
+from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.configuration import SAVED
 from instar.agent.datastores.postgresql.desire import Desire
+from instar.agent.datastores.postgresql.layout import Layout
 from instar.agent.datastores.postgresql.server import Server
-from instar.wire.errors import GuestError, InstarError
+from instar.wire.agent import PostUpgradeParams, Probe, ProbeResult, ReadBack
+from instar.wire.errors import Finding, InstarError, Untouched
 
 
-def arrive(server: Server, info: dict[str, Any], report: Report) -> dict[str, Any]:
+def arrive(server: Server, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
     """Carry it out; gives what was found and done. Repeatable."""
     try:
-        return _arrive(server, info, report)
+        return _arrive(server, params, report)
     except InstarError as error:
         remedy = f"{error.body.remedy or 'Remove the cause.'} Then resume the operation."
         raise InstarError.from_body(error.body.model_copy(update={"remedy": remedy})) from None
 
 
-def _arrive(server: Server, info: dict[str, Any], report: Report) -> dict[str, Any]:
+def _arrive(server: Server, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
     server.guest.take_volume()
     layout, cluster = server.layout, server.cluster()
-    converted_from = _convert(server, info, report)
+    converted_from = _convert(server, params, report)
     configuration.restore_missing(layout.state / SAVED, cluster.data)
-    server.write_defaults()
     report("starting", 85)
-    cluster.start(partial(report, "starting", 85))
+    server.begin(cluster, params.configuration, partial(report, "starting", 85))
     from instar.agent.datastores.postgresql import readiness  # the driver loads while the server starts
 
     wanted = server.guest.manifest.engine_version
-    found = readiness.look(cluster, wanted, info, report)
+    found = readiness.look(cluster, wanted, params.upgrade_info, report, update=True)
+    differences = _compare(layout, params, found.read_back)
+    results = _probe(cluster, params.probes, report)
     desire.write(layout.state, Desire.RUNNING)
-    cluster.let_in()
+    server.open(cluster)
     report("clients are let in", 100)
     return {
         "engine_version": wanted,
         "data_directory": str(cluster.data),
         "converted_from": converted_from,
-        **found,
+        "databases": found.databases,
+        "extensions_updated": found.extensions_updated,
+        "changed_text_orderings": found.changed_text_orderings,
+        "read_back": found.read_back.model_dump(),
+        "findings": [difference.model_dump(mode="json") for difference in differences],
+        "probes": [result.model_dump() for result in results],
     }
 
 
-def _convert(server: Server, info: dict[str, Any], report: Report) -> int | None:
+def _compare(layout: Layout, params: PostUpgradeParams, now: ReadBack) -> list[Finding]:
+    """Hold what there is against what there was; nothing to hold when clients have been in since."""
+    before = params.upgrade_info.get("read_back")
+    if before is None or desire.read(layout.state) is Desire.RUNNING:
+        return []
+    found = comparison.findings(
+        ReadBack.model_validate(before),
+        now,
+        changed=configuration.changing(layout.state / SAVED, params.configuration),
+        resumed=params.resumed,
+    )
+    comparison.refuse(found)
+    return found
+
+
+def _probe(cluster: Cluster, wanted: list[Probe], report: Report) -> list[ProbeResult]:
+    if not wanted:
+        return []
+    from instar.agent.datastores.postgresql import probes
+
+    report("running probes", 95)
+    results = probes.run(cluster, wanted)
+    comparison.refuse(probes.findings(results, wanted))
+    return results
+
+
+def _convert(server: Server, params: PostUpgradeParams, report: Report) -> int | None:
     """Convert an older data directory; gives its major version, None when there is nothing to convert."""
     layout = server.layout
     majors = layout.majors()
@@ -62,12 +98,13 @@ def _convert(server: Server, info: dict[str, Any], report: Report) -> int | None
         return None
     old = server.cluster(majors[-1])
     if not (old.programs / "postgres").exists():
-        raise GuestError(
+        raise Untouched(
             f"This image lacks PostgreSQL {majors[-1]}, which pg_upgrade needs beside {layout.major}",
             seen=f"nothing at {old.programs}",
             remedy="Use an image with both, or upgrade by way of a version between.",
         )
     saved = layout.state / SAVED
     configured = saved if saved.is_dir() else old.data
-    conversion.convert(server, old, info, configured, report)
+    carried = conversion.Carried(params.upgrade_info, configured, params.configuration)
+    conversion.convert(server, old, carried, report)
     return majors[-1]

@@ -1,55 +1,125 @@
 """What stands in the way of an upgrade: everything is looked at, and all findings are told at once."""
 
 import os
-from collections.abc import Iterator
-from typing import Any, LiteralString
+from collections.abc import Callable, Iterator, Mapping
 
 from instar.agent import volume
-from instar.agent.datastores.postgresql import inspection, tablespaces
+from instar.agent.datastores.postgresql import (
+    conversion_checks,
+    extension_checks,
+    inspection,
+    looks,
+    probes,
+    tablespaces,
+)
 from instar.agent.datastores.postgresql.cluster import Cluster
+from instar.agent.datastores.postgresql.inspection import Inside
 from instar.agent.datastores.postgresql.layout import major_of
+from instar.agent.datastores.postgresql.looks import Look
+from instar.agent.datastores.postgresql.ordering import Indexes
 from instar.agent.datastores.postgresql.server import Server
 from instar.agent.datastores.postgresql.sessions import Session, session
-from instar.wire.agent import UpgradeParams
+from instar.wire.agent import UpgradeCheck, UpgradeFacts, UpgradeParams
 from instar.wire.errors import BadRequest, Finding, InstarError, Severity
 
 METHODS = ("link", "clone", "copy")
 SPARE = 256 << 20
 """Bytes that a new data directory takes besides what is copied."""
+PROBES_BUDGET = 5.0
+"""Seconds for all probes; the rest of what a caller waits for is for the other looks."""
+_COUNTED = ("tables", "indexes", "sequences")
 
-_PREPARED: LiteralString = "SELECT gid, database FROM pg_prepared_xacts ORDER BY gid"
-_NO_CONNECTIONS: LiteralString = (
-    "SELECT datname FROM pg_database WHERE NOT datallowconn AND datname <> 'template0' ORDER BY datname"
+_RUNNING = (
+    Look(
+        "base_backup",
+        Severity.WARN,
+        "Base backups are running, which the upgrade would break off, in processes",
+        "SELECT pid, phase FROM pg_stat_progress_basebackup ORDER BY pid",
+        "Wait for their end, or make them anew afterwards.",
+    ),
 )
-_SLOTS: LiteralString = (
-    "SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' ORDER BY slot_name"
+_WORTH_KNOWING = (
+    Look(
+        "unlogged_tables",
+        Severity.NOTE,
+        "unlogged tables, which are empty after a crash at any time",
+        "SELECT oid::regclass FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r' ORDER BY 1",
+        "ALTER TABLE ... SET LOGGED where rows are of value.",
+    ),
+    Look(
+        "invalid_indexes",
+        Severity.NOTE,
+        "indexes that are invalid and stay so",
+        "SELECT indexrelid::regclass FROM pg_index WHERE NOT indisvalid ORDER BY 1",
+        "REINDEX, or drop them.",
+    ),
 )
-_SUBSCRIPTIONS: LiteralString = "SELECT subname FROM pg_subscription ORDER BY subname"
 
 
-def findings(server: Server, params: UpgradeParams) -> list[Finding]:
-    """Gather every finding."""
+def check(server: Server, params: UpgradeParams) -> UpgradeCheck:
+    """Gather every finding, and what the upgrade's cost and risk depend on."""
     if params.method not in METHODS:
         raise BadRequest(f"method must be one of {', '.join(METHODS)}", seen=params.method)
     cluster = server.usable()
     try:
         with session(cluster) as connection:
             if not cluster.is_open():
-                return [_unhealthy("it lets no clients in")]
-            found = [*_version(connection, params), *contents(server, params, connection)]
+                return _answer([_unhealthy("it lets no clients in")], UpgradeFacts())
+            return _look(server, cluster, params, connection)
     except InstarError as error:
-        return [_unhealthy(error.body.sentence())]
-    if _is_major(server, params):
-        found += [*_space(cluster, params.method)]
-    return found
+        return _answer([_unhealthy(error.body.sentence())], UpgradeFacts())
 
 
-def contents(server: Server, params: UpgradeParams, connection: Session) -> list[Finding]:
-    """Gather what clients may have made that stands in the way."""
+def _look(server: Server, cluster: Cluster, params: UpgradeParams, connection: Session) -> UpgradeCheck:
+    indexes = Indexes.of(server.guest.manifest, params)
+    found = [*_version(connection, params), *looks.take(connection, _RUNNING)]
+
+    def look(there: Session) -> None:
+        indexes.look(there)
+        found.extend(looks.take_inside(there, _WORTH_KNOWING))
+        found.extend(within(server, params, there))
+
+    inside = inspection.inside(cluster, connection, look)
+    results = probes.run(cluster, params.probes, PROBES_BUDGET)
+    used = volume.used(cluster.data)
+    found += [
+        *contents(server, params, connection, inside),
+        *indexes.finding(),
+        *probes.findings(results, params.probes),
+        *(_space(cluster, params.method, used) if _is_major(server, params) else ()),
+    ]
+    facts = UpgradeFacts(
+        data_bytes=used,
+        relations=sum(there.catalog.get(kind, 0) for there in inside.values() for kind in _COUNTED),
+        databases=len(inside),
+        indexes_at_risk=indexes.largest(),
+        probes=results,
+    )
+    return _answer(found, facts)
+
+
+def contents(
+    server: Server, params: UpgradeParams, connection: Session, inside: Mapping[str, Inside]
+) -> list[Finding]:
+    """Gather what clients may have made that stands in the way, outside single databases."""
     major = _is_major(server, params)
-    found = tablespaces.locations(connection, server.cluster().data)
-    findings = [*tablespaces.misplaced(server.layout, found, major=major)]
-    return [*findings, *_unconvertible(connection)] if major else findings
+    places = tablespaces.locations(connection, server.cluster().data)
+    found = [*tablespaces.misplaced(server.layout, places, major=major)]
+    if _major_of(params) >= server.layout.major:
+        found += extension_checks.findings(inside, params)
+    return [*found, *looks.take(connection, conversion_checks.EVERYWHERE)] if major else found
+
+
+def within(server: Server, params: UpgradeParams, connection: Session) -> Iterator[Finding]:
+    """Gather what clients may have made in a session's database that stands in the way."""
+    if _is_major(server, params):
+        wanted = conversion_checks.inside(server.layout.major, _major_of(params))
+        yield from looks.take_inside(connection, wanted)
+
+
+def gatherer(server: Server, params: UpgradeParams, found: list[Finding]) -> Callable[[Session], None]:
+    """Give what looks into a session's database and adds to the findings."""
+    return lambda connection: found.extend(within(server, params, connection))
 
 
 def blocking(found: list[Finding]) -> list[Finding]:
@@ -57,8 +127,16 @@ def blocking(found: list[Finding]) -> list[Finding]:
     return [finding for finding in found if finding.severity is Severity.BLOCK]
 
 
+def _answer(found: list[Finding], facts: UpgradeFacts) -> UpgradeCheck:
+    return UpgradeCheck(findings=[finding.model_dump(mode="json") for finding in found], facts=facts)
+
+
+def _major_of(params: UpgradeParams) -> int:
+    return major_of(params.target_engine_version)
+
+
 def _is_major(server: Server, params: UpgradeParams) -> bool:
-    return major_of(params.target_engine_version) > server.layout.major
+    return _major_of(params) > server.layout.major
 
 
 def _unhealthy(seen: str) -> Finding:
@@ -69,7 +147,7 @@ def _unhealthy(seen: str) -> Finding:
 
 def _version(connection: Session, params: UpgradeParams) -> Iterator[Finding]:
     running = inspection.engine_version(connection)
-    if _numbers(params.target_engine_version) < _numbers(running):
+    if not params.rolling_back and _numbers(params.target_engine_version) < _numbers(running):
         yield Finding(
             check="version",
             seen=f"PostgreSQL {running} runs; {params.target_engine_version} is older",
@@ -77,34 +155,10 @@ def _version(connection: Session, params: UpgradeParams) -> Iterator[Finding]:
         )
 
 
-def _unconvertible(connection: Session) -> Iterator[Finding]:
-    looks: list[tuple[str, LiteralString, str, str]] = [
-        ("prepared_transactions", _PREPARED, "Prepared transactions", "Commit or roll them back."),
-        (
-            "closed_databases",
-            _NO_CONNECTIONS,
-            "Databases that allow no connections",
-            "ALTER DATABASE ... ALLOW_CONNECTIONS true, or drop them.",
-        ),
-        (
-            "replication_slots",
-            _SLOTS,
-            "Logical replication slots",
-            "Drop them; make them anew after the upgrade.",
-        ),
-        ("subscriptions", _SUBSCRIPTIONS, "Subscriptions", "Drop them; make them anew after the upgrade."),
-    ]
-    for check, query, what, remedy in looks:
-        if rows := connection.execute(query).fetchall():
-            yield Finding(check=check, seen=f"{what}: {_told(rows)}", remedy=remedy)
-
-
-def _space(cluster: Cluster, method: str) -> Iterator[Finding]:
+def _space(cluster: Cluster, method: str, used: int) -> Iterator[Finding]:
     place = os.statvfs(cluster.data)
     free = place.f_bavail * place.f_frsize
-    needed = SPARE
-    if method == "copy":
-        needed += volume.used(cluster.data)
+    needed = SPARE + (used if method == "copy" else 0)
     if free < needed:
         yield Finding(
             check="free_space",
@@ -115,7 +169,3 @@ def _space(cluster: Cluster, method: str) -> Iterator[Finding]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split(".") if part.isdecimal())
-
-
-def _told(rows: list[tuple[Any, ...]]) -> str:
-    return ", ".join(" in ".join(map(str, row)) for row in rows)

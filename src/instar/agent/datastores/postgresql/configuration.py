@@ -22,8 +22,12 @@ include_if_exists = 'instar.conf'
 
 SAVED = "saved"
 """Where it is kept on the volume while the instance is between two images."""
+OURS = "instar.conf"
+"""The values that users set through Instar."""
 GENERATED = ("instar_defaults.conf", "pg_hba.conf")
 _PARAMETER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*(\.[A-Za-z_][A-Za-z0-9_$]*)?")
+_SET = re.compile(rf"^\s*({_PARAMETER.pattern})\s*(?:=|\s)", re.MULTILINE)
+_DIRECTIVES = ("include", "include_dir", "include_if_exists")
 
 
 def defaults(ram: int | None) -> str:
@@ -44,9 +48,34 @@ def values(configuration: Mapping[str, Any]) -> str:
     return "\n".join(["# Managed by Instar: values set through its API.", *lines, ""])
 
 
+def names(data: Path) -> set[str]:
+    """Name the parameters that users have set through Instar, by a data directory's file or a saved one."""
+    path = data / OURS
+    return {found[1].lower() for found in _SET.finditer(path.read_text("utf-8"))} if path.is_file() else set()
+
+
+def changing(data: Path, configuration: Mapping[str, Any] | None) -> set[str]:
+    """Name the parameters that may differ when users' values are put in place of those before."""
+    return set() if configuration is None else names(data) | {name.lower() for name in configuration}
+
+
+def replace(data: Path, configuration: Mapping[str, Any] | None) -> bool:
+    """Put users' values in place of those before; None keeps them. Tells whether there was a change.
+
+    Repeatable. Raises BadRequest.
+    """
+    if configuration is None:
+        return False
+    text, path = values(configuration), data / OURS
+    if path.is_file() and path.read_text("utf-8") == text:
+        return False
+    durable.write(path, text)
+    return True
+
+
 def write(data: Path, configuration: Mapping[str, Any]) -> None:
     """Put a new data directory's configuration in place of initdb's."""
-    durable.write(data / "instar.conf", values(configuration))
+    replace(data, configuration)
     durable.write(data / "postgresql.conf", MAIN)
 
 
@@ -94,7 +123,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _checked(name: str) -> str:
-    if not _PARAMETER.fullmatch(name):
+    if not _PARAMETER.fullmatch(name) or name.lower() in _DIRECTIVES:
         raise BadRequest(f"configuration: {name!r} is not the name of a parameter")
     return name
 

@@ -7,29 +7,66 @@ nothing to repeat.
 """
 
 import shutil
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from instar.agent import commands, durable, processes, volume
 from instar.agent.datastores.base import Report
-from instar.agent.datastores.postgresql import access, configuration, identity, refusals, tablespaces
+from instar.agent.datastores.postgresql import (
+    access,
+    configuration,
+    crossing,
+    identity,
+    refusals,
+    tablespaces,
+)
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.layout import Layout
 from instar.agent.datastores.postgresql.server import Server
-from instar.wire.errors import GuestError, InstarError
+from instar.wire.errors import GuestError, InstarError, Untouched
 
 JOBS = 2
 CHECKSUMS_BY_DEFAULT = 18
 
 
-def convert(server: Server, old: Cluster, info: dict[str, Any], configured: Path, report: Report) -> None:
-    """Bring the old data directory to this image's version. `configured` holds the files to carry over.
+@dataclass(frozen=True)
+class Carried:
+    """What a new data directory is made with: what `pre_upgrade` gave, configuration files, users' values."""
 
-    Raises GuestError with the text of the check that failed; the old data directory is then as it was.
+    info: dict[str, Any]
+    configured: Path
+    values: Mapping[str, Any] | None = None
+
+    @property
+    def method(self) -> str:
+        """How data files cross: link, clone or copy."""
+        return str(self.info.get("method", "link"))
+
+
+def convert(server: Server, old: Cluster, carried: Carried, report: Report) -> None:
+    """Bring the old data directory to this image's version.
+
+    Raises Untouched with the text of the check that failed; the old data directory is then as it was.
     Repeatable after a crash at any point.
     """
+    try:
+        _convert(server, old, carried, report)
+    except InstarError as error:
+        if server.layout.data(server.layout.major).exists():
+            raise
+        raise Untouched(
+            error.body.brief,
+            seen=error.body.seen,
+            remedy=error.body.remedy,
+            retryable=error.body.retryable,
+            findings=error.body.findings,
+        ) from None
+
+
+def _convert(server: Server, old: Cluster, carried: Carried, report: Report) -> None:
     layout = server.layout
     building = replace(server.cluster(), data=layout.building(layout.major))
     _start_over(layout, old, building)
@@ -38,18 +75,20 @@ def convert(server: Server, old: Cluster, info: dict[str, Any], configured: Path
         old.start(partial(report, "recovering the old data directory", None))
         old.stop(partial(report, "recovering the old data directory", None))
     report("making the new data directory", 5)
-    building.make(_like(old, layout.major, info), partial(report, "making the new data directory", 5))
+    building.make(_like(old, layout.major, carried.info), partial(report, "making the new data directory", 5))
     configuration.write(building.data, {})
-    configuration.restore(configured, building.data)
+    configuration.restore(carried.configured, building.data)
+    configuration.replace(building.data, carried.values)
     access.write(building.data, access.CLOSED)
     report("pg_upgrade", 20)
     try:
-        _pg_upgrade(layout, old, building, info.get("method", "link"), report)
+        _pg_upgrade(layout, old, building, carried.method, report)
     except InstarError:
         _start_over(layout, old, building)
         raise
     report("pg_upgrade is done", 80)
     shutil.rmtree(layout.state / "scratch", ignore_errors=True)
+    crossing.begins(layout, int(old.data.name), carried.method)
     durable.rename(building.data, layout.data(layout.major))
 
 

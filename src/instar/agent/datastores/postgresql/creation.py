@@ -43,7 +43,7 @@ def prepare(server: Server, params: PrepareParams, report: Report) -> dict[str, 
     if params.root_password:
         users.enable_root(cluster, params.root_password)
     desire.write(layout.state, Desire.RUNNING)
-    cluster.let_in()
+    server.open(cluster)
     return {"engine_version": server.guest.manifest.engine_version, "data_directory": str(cluster.data)}
 
 

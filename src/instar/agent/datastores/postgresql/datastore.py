@@ -14,10 +14,14 @@ from instar.agent.datastores.postgresql import desire
 from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.server import Server
 from instar.wire.agent import (
+    ComeBackParams,
+    ConfigurationParams,
     DatabaseSpec,
     DatabaseStatus,
     PostUpgradeParams,
     PrepareParams,
+    ProbesAnswer,
+    ProbesParams,
     ReadBack,
     UpgradeCheck,
     UpgradeParams,
@@ -25,6 +29,9 @@ from instar.wire.agent import (
 )
 from instar.wire.errors import GuestError, InstarError
 from instar.wire.states import ServiceStatus
+
+PROBES_BUDGET = 8.0
+"""Seconds for all probes of a call, whose asker waits for little longer."""
 
 
 class PostgreSQL(Datastore):
@@ -94,7 +101,19 @@ class PostgreSQL(Datastore):
         """Bring the volume's database to this image's version and let clients in."""
         from instar.agent.datastores.postgresql import arrival
 
-        return arrival.arrive(self._server, params.upgrade_info, report)
+        return arrival.arrive(self._server, params, report)
+
+    def come_back(self, params: ComeBackParams, report: Report) -> dict[str, Any]:
+        """Serve the data files again that a newer image was to take over."""
+        from instar.agent.datastores.postgresql import returning
+
+        return returning.come_back(self._server, params, report)
+
+    def apply_configuration(self, params: ConfigurationParams, report: Report) -> dict[str, Any]:
+        """Put users' values in place and in force."""
+        from instar.agent.datastores.postgresql import applying
+
+        return applying.apply(self._server, params, report)
 
     def settle(self, report: Report) -> dict[str, Any]:
         """Gather statistics and remove old data files after a major upgrade."""
@@ -118,8 +137,7 @@ class PostgreSQL(Datastore):
         from instar.agent.datastores.postgresql import checks
 
         self._refuse_stale(params)
-        found = checks.findings(self._server, params)
-        return UpgradeCheck(findings=[finding.model_dump(mode="json") for finding in found])
+        return checks.check(self._server, params)
 
     def read_back(self) -> ReadBack:
         """Read from the running database what it is."""
@@ -127,7 +145,13 @@ class PostgreSQL(Datastore):
 
         cluster = self._server.usable()
         with sessions.session(cluster) as connection:
-            return inspection.read_back(cluster, connection)
+            return inspection.read_back(connection, inspection.inside(cluster, connection))
+
+    def run_probes(self, params: ProbesParams) -> ProbesAnswer:
+        """Put probes to the database."""
+        from instar.agent.datastores.postgresql import probes
+
+        return ProbesAnswer(results=probes.run(self._server.usable(), params.probes, PROBES_BUDGET))
 
     def list_databases(self) -> list[DatabaseSpec]:
         """List the user's databases."""

@@ -1,6 +1,8 @@
 """What the running database says of itself."""
 
 import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from instar.agent.datastores.postgresql import databases, users
@@ -18,8 +20,32 @@ _SETTINGS: LiteralString = """
 _EXTENSIONS: LiteralString = "SELECT extname, extversion FROM pg_extension ORDER BY extname"
 _OUTDATED: LiteralString = """
     SELECT name, installed_version, default_version FROM pg_available_extensions
-    WHERE installed_version IS NOT NULL AND installed_version <> default_version ORDER BY name
+    WHERE installed_version IS NOT NULL AND installed_version <> default_version AND EXISTS (
+        SELECT FROM pg_extension_update_paths(name)
+        WHERE source = installed_version AND target = default_version AND path IS NOT NULL)
+    ORDER BY name
 """
+"""An image that is older than the one before may offer an older version, to which no way leads."""
+_CATALOG: LiteralString = r"""
+    WITH ours AS (
+        SELECT oid FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\_%'
+    ), found AS (
+        SELECT 'pg_class'::regclass AS catalog, oid, CASE
+            WHEN relkind IN ('r', 'p', 'f') THEN 'tables' WHEN relkind IN ('i', 'I') THEN 'indexes'
+            WHEN relkind IN ('v', 'm') THEN 'views' WHEN relkind = 'S' THEN 'sequences' END AS kind
+        FROM pg_class WHERE relnamespace IN (SELECT oid FROM ours)
+        UNION ALL
+        SELECT 'pg_proc'::regclass, oid, 'functions' FROM pg_proc
+        WHERE pronamespace IN (SELECT oid FROM ours)
+        UNION ALL
+        SELECT 'pg_constraint'::regclass, oid, 'constraints' FROM pg_constraint
+        WHERE connamespace IN (SELECT oid FROM ours) AND contype IN ('c', 'f', 'p', 'u', 'x')
+    )
+    SELECT kind, count(*) FROM found WHERE kind IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_depend WHERE classid = catalog AND objid = found.oid AND deptype = 'e')
+    GROUP BY kind
+"""
+"""Objects of users, none of extensions, which change with their updates; of kinds that all majors know."""
 _ORDERING: LiteralString = """
     SELECT 'database', datcollversion, pg_database_collation_actual_version(oid)
     FROM pg_database WHERE datname = current_database()
@@ -40,7 +66,38 @@ def setting(connection: Session, name: str) -> str:
     return "" if row is None else str(row[0])
 
 
-def read_back(cluster: Cluster, connection: Session) -> ReadBack:
+@dataclass(frozen=True)
+class Inside:
+    """What one database holds: extension -> version, kind of object -> how many."""
+
+    extensions: dict[str, str]
+    catalog: dict[str, int]
+
+
+def look_inside(connection: Session) -> Inside:
+    """Look at the database of a session."""
+    return Inside(
+        dict(connection.execute(_EXTENSIONS).fetchall()), dict(connection.execute(_CATALOG).fetchall())
+    )
+
+
+def inside(
+    cluster: Cluster, connection: Session, also: Callable[[Session], None] = lambda _: None
+) -> dict[str, Inside]:
+    """Look at every database, by a session of its own where the one that is given is another's.
+
+    `also` is called with each session, to save others a session of their own.
+    """
+    found: dict[str, Inside] = {}
+    for database in all_databases(connection):
+        here = database == connection.info.dbname
+        with contextlib.nullcontext(connection) if here else session(cluster, database) as there:
+            found[database] = look_inside(there)
+            also(there)
+    return found
+
+
+def read_back(connection: Session, inside: Mapping[str, Inside]) -> ReadBack:
     """Gather what verification compares."""
     return ReadBack(
         engine_version=engine_version(connection),
@@ -48,7 +105,16 @@ def read_back(cluster: Cluster, connection: Session) -> ReadBack:
         settings=settings(connection),
         databases=[spec.name for spec in databases.listing(connection)],
         users=[spec.name for spec in users.listing(connection)],
-        extensions=extensions(cluster, connection),
+        extensions={
+            f"{database}/{name}": version
+            for database, found in inside.items()
+            for name, version in found.extensions.items()
+        },
+        catalog={
+            f"{database}/{kind}": count
+            for database, found in inside.items()
+            for kind, count in sorted(found.catalog.items())
+        },
     )
 
 
@@ -57,16 +123,6 @@ def settings(connection: Session) -> dict[str, str]:
     generated defaults, nor what waits for a restart.
     """
     return dict(connection.execute(_SETTINGS, [list(_OURS)]).fetchall())
-
-
-def extensions(cluster: Cluster, connection: Session) -> dict[str, str]:
-    """Give `database/extension` -> version for every database."""
-    found: dict[str, str] = {}
-    for database in all_databases(connection):
-        here = database == connection.info.dbname
-        with contextlib.nullcontext(connection) if here else session(cluster, database) as inside:
-            found |= {f"{database}/{name}": version for name, version in inside.execute(_EXTENSIONS)}
-    return found
 
 
 def outdated_extensions(connection: Session) -> list[tuple[str, str, str]]:

@@ -11,7 +11,7 @@ Whatever fails, the database lets clients in again before the error is raised.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
@@ -23,7 +23,7 @@ from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.configuration import SAVED
 from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.server import Server
-from instar.agent.datastores.postgresql.sessions import Session, databases, execute, session
+from instar.agent.datastores.postgresql.sessions import Session, execute, session
 from instar.wire.agent import UpgradeParams
 from instar.wire.errors import Finding, GuestError, Vetoed
 
@@ -51,7 +51,8 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
             return known
         server.bring_up(cluster)
     report("checking", 0)
-    _veto(checks.findings(server, params))
+    checked = checks.check(server, params)
+    _veto([Finding.model_validate(each) for each in checked.findings])
     try:
         info = _stop(server, cluster, params, report)
     except BaseException:
@@ -81,7 +82,15 @@ def _left_before(cluster: Cluster, state: Path) -> dict[str, Any] | None:
     cluster.stop()
     if not cluster.is_shut_down():
         return None
-    info: dict[str, Any] = json.loads((state / INFO).read_text())
+    return noted(state)
+
+
+def noted(state: Path) -> dict[str, Any]:
+    """Give the `upgrade_info` that the last run noted; empty when there is none."""
+    try:
+        info: dict[str, Any] = json.loads((state / INFO).read_text())
+    except FileNotFoundError:
+        return {}
     return info
 
 
@@ -93,9 +102,11 @@ def _stop(server: Server, cluster: Cluster, params: UpgradeParams, report: Repor
         _checkpoint(connection, partial(report, "writing dirty pages"))
         report("keeping clients out", 70)
         gate.close(cluster, connection)
-        _veto(checks.contents(server, params, connection))
+        found: list[Finding] = []
+        inside = inspection.inside(cluster, connection, checks.gatherer(server, params, found))
+        _veto([*checks.contents(server, params, connection, inside), *found])
         configuration.save(cluster.data, state / SAVED)
-        info = _about(server.guest, cluster, params, connection)
+        info = _about(server.guest, cluster, params, connection, inside)
         durable.write(state / INFO, json.dumps(info))
         desire.write(state, Desire.UPGRADING)
     report("stopping", 80)
@@ -121,7 +132,13 @@ def _checkpoint(connection: Session, report: Callable[[float, float], None]) -> 
             return
 
 
-def _about(guest: Guest, cluster: Cluster, params: UpgradeParams, connection: Session) -> dict[str, Any]:
+def _about(
+    guest: Guest,
+    cluster: Cluster,
+    params: UpgradeParams,
+    connection: Session,
+    inside: Mapping[str, inspection.Inside],
+) -> dict[str, Any]:
     encoding, locale = connection.execute(_ENCODING).fetchone() or ("UTF8", "C")
     return {
         "engine_version": inspection.engine_version(connection),
@@ -130,8 +147,8 @@ def _about(guest: Guest, cluster: Cluster, params: UpgradeParams, connection: Se
         "encoding": encoding,
         "locale": locale,
         "settings": {name: inspection.setting(connection, name) for name in _TOLD},
-        "databases": databases(connection),
-        "read_back": inspection.read_back(cluster, connection).model_dump(),
+        "databases": list(inside),
+        "read_back": inspection.read_back(connection, inside).model_dump(),
         "method": params.method,
         "glibc": guest.manifest.glibc,
         "icu": guest.manifest.icu,

@@ -1,5 +1,6 @@
 """What is looked at between the start of an upgraded server and the moment when clients are let in."""
 
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -10,11 +11,22 @@ from instar.agent.datastores.base import Report
 from instar.agent.datastores.postgresql import inspection, tablespaces
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.sessions import Session, databases, execute, session
+from instar.wire.agent import ReadBack
 from instar.wire.errors import GuestError
 
 
-def look(cluster: Cluster, wanted: str, info: dict[str, Any], report: Report) -> dict[str, Any]:
-    """See whether this is the database that should be here, update its extensions, and read it back.
+@dataclass
+class Found:
+    """What the database is, and what was done in it."""
+
+    databases: list[str]
+    read_back: ReadBack
+    extensions_updated: list[str] = field(default_factory=list)
+    changed_text_orderings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def look(cluster: Cluster, wanted: str, info: dict[str, Any], report: Report, *, update: bool) -> Found:
+    """See whether this is the database that should be here, update its extensions if asked, and read it back.
 
     Raises GuestError with every difference. Repeatable.
     """
@@ -24,16 +36,14 @@ def look(cluster: Cluster, wanted: str, info: dict[str, Any], report: Report) ->
         report("looking at extensions and text ordering", 90)
         updated: list[str] = []
         orderings: list[dict[str, Any]] = []
+        seen: dict[str, inspection.Inside] = {}
         for database in everywhere:
             with session(cluster, database) as inside:
-                updated += [f"{database}/{each}" for each in _update_extensions(inside, report)]
+                if update:
+                    updated += [f"{database}/{each}" for each in _update_extensions(inside, report)]
                 orderings += [{"database": database, **each} for each in inspection.changed_orderings(inside)]
-        return {
-            "databases": everywhere,
-            "extensions_updated": updated,
-            "changed_text_orderings": orderings,
-            "read_back": inspection.read_back(cluster, connection).model_dump(),
-        }
+                seen[database] = inspection.look_inside(inside)
+        return Found(everywhere, inspection.read_back(connection, seen), updated, orderings)
 
 
 def _check(cluster: Cluster, wanted: str, info: dict[str, Any], connection: Session) -> None:

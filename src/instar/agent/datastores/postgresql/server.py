@@ -1,8 +1,11 @@
 """The one database server of a guest: which data directory it uses, how it is started and stopped."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from instar.agent import durable
 from instar.agent.datastores.base import Guest
-from instar.agent.datastores.postgresql import configuration, desire
+from instar.agent.datastores.postgresql import configuration, crossing, desire
 from instar.agent.datastores.postgresql.cluster import Cluster, Tick, nobody
 from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.layout import Layout
@@ -40,9 +43,23 @@ class Server:
     def bring_up(self, cluster: Cluster, tick: Tick = nobody) -> None:
         """Start a cluster if it does not run, and let clients in."""
         if not cluster.is_open():
-            self.write_defaults()
-            cluster.start(tick)
-            cluster.let_in()
+            self.begin(cluster, None, tick)
+            self.open(cluster)
+
+    def begin(self, cluster: Cluster, wanted: Mapping[str, Any] | None, tick: Tick = nobody) -> None:
+        """Start a cluster with clients kept out, with users' values in place; None keeps those before.
+
+        A server that runs goes on running, unless it would have to read other values. Repeatable.
+        """
+        if configuration.replace(cluster.data, wanted):
+            cluster.stop(tick)
+        self.write_defaults()
+        cluster.start(tick)
+
+    def open(self, cluster: Cluster) -> None:
+        """Let clients in. Repeatable."""
+        crossing.lets_in(self.layout)
+        cluster.let_in()
 
     def stop(self, tick: Tick = nobody) -> None:
         """Stop the database; from now on it should not run. Repeatable."""

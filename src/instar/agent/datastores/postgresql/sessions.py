@@ -56,9 +56,13 @@ def session(cluster: Cluster, database: str = "postgres") -> Iterator[Session]:
 
 
 def databases(connection: Session) -> list[str]:
-    """List every database that can be connected to, ours and the server's too, except template0."""
+    """List every database that can be connected to, ours and the server's too, except template0.
+
+    One that an interrupted DROP DATABASE has left takes no connections (limit -2).
+    """
     rows = connection.execute(
-        "SELECT datname FROM pg_database WHERE datallowconn AND datname <> 'template0' ORDER BY datname"
+        "SELECT datname FROM pg_database"
+        " WHERE datallowconn AND datconnlimit <> -2 AND datname <> 'template0' ORDER BY datname"
     )
     return [row[0] for row in rows]
 

@@ -33,8 +33,8 @@ def settle(server: Server, report: Report) -> dict[str, Any]:
         durable.rename(data, data.with_name(f"{data.name}.old"))
     for remains in _remains(layout):
         for part in tablespaces.parts(remains, int(remains.stem)):
-            _remove(part, report)
-        _remove(remains, report)
+            remove(part, report)
+        remove(remains, report)
     return {"removed": [str(major) for major in old]}
 
 
@@ -64,7 +64,7 @@ def _refuse_live(cluster: Cluster, doomed: list[Path]) -> None:
             )
 
 
-def _remove(directory: Path, report: Report) -> None:
+def remove(directory: Path, report: Report) -> None:
     """Remove a directory and all in it, but nothing that a link in it leads to."""
     for count, (path, folders, files) in enumerate(os.walk(directory, topdown=False)):
         report("removing old data files", 80, count)

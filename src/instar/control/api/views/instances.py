@@ -4,6 +4,7 @@ from typing import Any
 
 from instar.control.api.views.viewer import Viewer, present, timestamp
 from instar.control.catalog import managers
+from instar.control.operations.lookup import USABLE
 from instar.control.store.tables import Instance, Operation
 from instar.wire import rest
 from instar.wire.states import InstanceStatus
@@ -47,7 +48,7 @@ def _summary(viewer: Viewer, instance: Instance, operation: Operation | None) ->
         id=instance.id,
         name=instance.name,
         status=instance.status,
-        operating_status=instance.service_status if instance.status == InstanceStatus.ACTIVE else "",
+        operating_status=instance.service_status if instance.status in USABLE else "",
         region="RegionOne",
         links=viewer.links("instances", instance.id),
         flavor={"id": instance.flavor_id, "links": viewer.links("flavors", instance.flavor_id)},
@@ -73,11 +74,34 @@ def _detail(viewer: Viewer, instance: Instance, operation: Operation | None, *, 
         updated=timestamp(instance.updated),
         service_status_updated=timestamp(instance.service_updated),
         fault=_fault(viewer, instance.fault) if instance.fault else None,
+        configuration=_configuration(viewer, instance),
         volume_id=instance.volume_id if viewer.is_admin else None,
         image=instance.image,
         agent_version=instance.agent_version,
         engine_version=instance.engine_version,
+        undo=_undo(instance) if instance.undo and instance.undo_until else None,
+        undo_window=instance.undo_window,
     )
+
+
+def _undo(instance: Instance) -> rest.Undo:
+    kept = instance.undo or {}
+    return rest.Undo(
+        **present(
+            version=kept["version"],
+            until=timestamp(instance.undo_until),
+            possible=not kept["reason"],
+            reason=kept["reason"],
+            loses_writes_since=kept["snapshot_at"],
+        )
+    )
+
+
+def _configuration(viewer: Viewer, instance: Instance) -> dict[str, Any] | None:
+    group = instance.configuration
+    if group is None:
+        return None
+    return {"id": group.id, "name": group.name, "links": viewer.links("configurations", group.id)}
 
 
 def _underway(operation: Operation) -> dict[str, Any]:

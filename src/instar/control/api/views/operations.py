@@ -10,21 +10,21 @@ from instar.wire import rest
 from instar.wire.states import OperationState, StepState
 
 
-def summary(operation: Operation, now: float, *, resumable: bool) -> rest.Operation:
+def summary(operation: Operation, now: float, verbs: list[str]) -> rest.Operation:
     """Show what a list shows; `now` is the store's clock, for what is still under way."""
-    return rest.Operation(**_summary(operation, now, resumable=resumable))
+    return rest.Operation(**_summary(operation, now, verbs))
 
 
 def detail(
-    operation: Operation, records: Sequence[StepRecord], now: float, *, resumable: bool
+    operation: Operation, records: Sequence[StepRecord], now: float, verbs: list[str]
 ) -> rest.Operation:
     """Show an operation with the steps it went through and those still before it."""
     passed = [_passed(record, operation, now) for record in records]
     steps = [*passed, *_ahead(operation, records)]
-    return rest.Operation(**_summary(operation, now, resumable=resumable), steps=steps)
+    return rest.Operation(**_summary(operation, now, verbs), steps=steps)
 
 
-def _summary(operation: Operation, now: float, *, resumable: bool) -> dict[str, Any]:
+def _summary(operation: Operation, now: float, verbs: list[str]) -> dict[str, Any]:
     return present(
         id=operation.id,
         kind=operation.kind,
@@ -39,10 +39,13 @@ def _summary(operation: Operation, now: float, *, resumable: bool) -> dict[str, 
         ended=timestamp(operation.ended),
         seconds=round((operation.ended or now) - operation.created, 3),
         downtime_seconds=operation.downtime,
+        outage=operation.outage,
         actor=operation.actor,
         inputs=operation.inputs,
         error=operation.error,
-        verbs=["resume"] if resumable else [],
+        turned_back_at=operation.outputs.get("way_back", {}).get("from"),
+        came_back=operation.outputs.get("way_back", {}).get("done", False),
+        verbs=verbs,
     )
 
 

@@ -1,8 +1,10 @@
 """The fake's images, flavors and ports."""
 
+from collections.abc import Iterable
+
 from instar.control.providers.base import FlavorSpec, Handle, Image, Port
 from instar.control.providers.fake.verbs import Verbs, make_handle, name_of, verb
-from instar.wire.agent import Manifest
+from instar.wire.agent import Manifest, Parameter
 from instar.wire.errors import NotFound, ProviderError
 
 
@@ -12,12 +14,34 @@ class FakeImages(Verbs):
     def __init__(self) -> None:
         super().__init__()
         self._images: dict[str, Image] = {}
+        self._parameters: dict[str, list[Parameter]] = {}
+        self._agents: dict[str, str] = {}
+        self.damaged: set[str] = set()
+        self.dead: set[str] = set()
 
-    def add_image(self, manifest: Manifest) -> str:
+    def add_image(self, manifest: Manifest, parameters: Iterable[Parameter] = ()) -> str:
         """Put an image into the store; gives its ref: the manifest's digest, or one made up."""
         ref = manifest.digest or f"fake:{manifest.recipe}:{manifest.engine_version}:{manifest.agent_version}"
         self._images[ref] = Image(ref, manifest.model_copy(update={"digest": ref}))
+        self._parameters[ref] = list(parameters)
         return ref
+
+    # accidents; `damaged` and `dead` hold refs of images: of the latter, servers come up and no guest answers
+
+    def lose_image(self, ref: str) -> None:
+        """Have an image vanish from the store."""
+        del self._images[ref]
+
+    def swap_agent(self, ref: str, version: str) -> None:
+        """Have an image hold another agent than its manifest says."""
+        self._agents[ref] = version
+
+    def boots(self, ref: str) -> Manifest:
+        """Tell what truly is in an image, for a fake guest that boots from it."""
+        manifest = self._images[ref].manifest
+        return manifest.model_copy(update={"agent_version": self._agents.get(ref, manifest.agent_version)})
+
+    # verbs
 
     @verb
     def images(self) -> list[Image]:
@@ -28,6 +52,11 @@ class FakeImages(Verbs):
     def image(self, ref: str) -> Image:
         """Find one image. Raises NotFound."""
         return self._image(ref)
+
+    @verb
+    def parameters(self, ref: str) -> list[Parameter]:
+        """List the settings that were added with the image."""
+        return list(self._parameters[self._image(ref).ref])
 
     @verb
     def flavors(self) -> list[FlavorSpec]:
@@ -41,6 +70,8 @@ class FakeImages(Verbs):
     def _image(self, ref: str) -> Image:
         if ref not in self._images:
             raise NotFound(f"No image {ref}")
+        if ref in self.damaged:
+            raise ProviderError(f"Image {ref} is damaged", seen="its content is not what its digest says")
         return self._images[ref]
 
 

@@ -13,11 +13,11 @@ class FakeProvider(FakeServers, FakePorts):
 
     name = "fake"
 
-    def __init__(self, *, capacity: int = 1_000_000, addresses: int = 250) -> None:
+    def __init__(self, *, capacity: int = 1_000_000, addresses: int = 250, instant: bool = True) -> None:
         super().__init__()
         self.capacity, self.addresses = capacity, addresses
         self.abilities = Abilities(
-            instant_snapshots=True,
+            instant_snapshots=instant,
             snapshots=True,
             console_log=True,
             extend_volume=True,

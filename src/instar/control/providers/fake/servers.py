@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from instar.control.providers.base import FlavorSpec, Handle, ServerInfo, ServerSpec, Staging
+from instar.control.providers.base import FlavorSpec, Handle, Progress, ServerInfo, ServerSpec
 from instar.control.providers.fake.catalog import FakeImages
 from instar.control.providers.fake.verbs import make_handle, name_of, verb
 from instar.control.providers.fake.volumes import FakeVolumes, Files
@@ -15,7 +15,8 @@ from instar.wire.states import ServerState
 class FakeServer:
     """A server: `disk` is its root disk, wiped by a rebuild; `polls` inquiries are left until it is up.
 
-    `rebuilds` and `reboots` are the tokens of those that were carried out, oldest first.
+    `rebuilds`, `reboots` and `stops` are the tokens of those that were carried out, oldest first; `halted` is
+    a server that was stopped and is to stay so.
     """
 
     name: str
@@ -24,6 +25,8 @@ class FakeServer:
     volume: Handle | None
     rebuilds: list[str] = field(default_factory=list)
     reboots: list[str] = field(default_factory=list)
+    stops: list[str] = field(default_factory=list)
+    halted: bool = False
     disk: Files = field(default_factory=dict)
     polls: int = 0
     up: bool = False
@@ -50,21 +53,21 @@ class FakeServers(FakeImages, FakeVolumes):
             if server.volume:
                 self._detach(name, server.volume)
 
-    def stop_server(self, name: str) -> None:
-        """Have a server go down, as in a power cut; `recover` boots it again."""
+    def cut_power(self, name: str) -> None:
+        """Have a server go down; `recover` boots it again."""
         with self.lock:
             self._stop(self.servers[name])
 
     # verbs
 
     @verb
-    def stage(self, server: Handle, image: str) -> Staging:
+    def stage(self, server: Handle, image: str) -> Progress:
         """Bring the image to the server: at once, or after as many calls as `slow` was dialled to."""
         self._image(image)
         staging = self._server(server).staging
         staging[image] = moved = staging.get(image, 0) + 1
         done = moved >= self.dials.polls.get("stage", 1)
-        return Staging(done, moved, "" if done else "the image is being copied")
+        return Progress(done, moved, "" if done else "the image is being copied")
 
     @verb
     def find_server(self, name: str) -> Handle | None:
@@ -120,6 +123,26 @@ class FakeServers(FakeImages, FakeVolumes):
         return self._info(server.name)
 
     @verb
+    def stop_server(self, handle: Handle, token: str) -> ServerInfo:
+        """Have a server go down and stay so; once for each token."""
+        server = self._server(handle)
+        if not token:
+            raise BadRequest("token: a stop needs a name")
+        if token not in server.stops:
+            self._stop(server)
+            server.stops.append(token)
+            server.halted = True
+        return self._info(server.name)
+
+    @verb
+    def revert_volume(self, handle: Handle, snapshot: Handle) -> Progress:
+        """Put a volume back: at once, or after as many calls as `slow` was dialled to."""
+        server = self.servers.get(self._volume(handle).info.attached_to or "")
+        if server and (server.up or server.polls or not server.halted):
+            raise ProviderError(f"Server {server.name} is not stopped", remedy="stop it first")
+        return self._revert(handle, snapshot)
+
+    @verb
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
         """Refuse: the fake can't."""
         raise NotSupported("The fake provider can't resize a server")
@@ -142,7 +165,7 @@ class FakeServers(FakeImages, FakeVolumes):
     def recover(self) -> None:
         """Boot again what is down."""
         for server in self.servers.values():
-            if not server.up and not server.polls:
+            if not server.up and not server.polls and not server.halted:
                 self._boot(server, "recover")
 
     @verb
@@ -158,14 +181,15 @@ class FakeServers(FakeImages, FakeVolumes):
     # how it is done
 
     def _boot(self, server: FakeServer, verb: str) -> None:
-        server.polls = self.dials.polls.get(verb, 0)
+        server.polls, server.halted = self.dials.polls.get(verb, 0), False
         server.console.append(f"booting {server.image}")
         self._come_up(server)
 
     def _come_up(self, server: FakeServer) -> None:
         if not server.polls:
             server.up = True
-            self.on_boot(server.name, server.image, server.files)
+            if server.image not in self.dead:
+                self.on_boot(server.name, server.image, server.files)
 
     def _stop(self, server: FakeServer) -> None:
         server.up, server.polls = False, 0

@@ -12,10 +12,10 @@ from instar.control.providers.base import (
     Handle,
     Image,
     Port,
+    Progress,
     ServerInfo,
     ServerSpec,
     Snapshot,
-    Staging,
     VolumeInfo,
 )
 from instar.control.providers.local import flavors
@@ -26,6 +26,7 @@ from instar.control.providers.local.recovery import Recovery
 from instar.control.providers.local.servers import Servers
 from instar.control.providers.local.settings import LocalSettings
 from instar.control.providers.local.volumes import Volumes
+from instar.wire.agent import Parameter
 from instar.wire.errors import NotSupported, ProviderError
 
 P = ParamSpec("P")
@@ -86,7 +87,7 @@ class LocalProvider:
     @_told
     def images(self) -> list[Image]:
         """List the images in the store that carry a manifest."""
-        return self._images.list()
+        return self._images.all()
 
     @_told
     def image(self, ref: str) -> Image:
@@ -94,15 +95,20 @@ class LocalProvider:
         return self._images.get(ref)
 
     @_told
+    def parameters(self, ref: str) -> list[Parameter]:
+        """List the settings that an image's engine knows; empty when it tells none. Raises NotFound."""
+        return self._images.parameters(ref)
+
+    @_told
     def flavors(self) -> list[FlavorSpec]:
         """List the sizes on offer."""
         return list(self._flavors)
 
     @_told
-    def stage(self, server: Handle, image: str) -> Staging:
+    def stage(self, server: Handle, image: str) -> Progress:
         """Unpack the image beside the server's root, without touching what runs; done when it returns."""
         self._servers.stage(server, image)
-        return Staging(done=True)
+        return Progress(done=True)
 
     @_told
     def find_port(self, name: str) -> Handle | None:
@@ -113,6 +119,11 @@ class LocalProvider:
     def find_volume(self, name: str) -> Handle | None:
         """Find the volume called `name`."""
         return self._volumes.find(name)
+
+    @_told
+    def find_snapshot(self, volume: Handle, name: str) -> Handle | None:
+        """Find the volume's snapshot called `name`, also one that was begun and is not ready."""
+        return self._volumes.snapshots.find(volume, name)
 
     @_told
     def find_server(self, name: str) -> Handle | None:
@@ -161,13 +172,18 @@ class LocalProvider:
 
     @_told
     def snapshot_volume(self, handle: Handle, name: str) -> Snapshot:
-        """Find or make the snapshot called `name`; the volume must not be written to meanwhile."""
-        return self._volumes.snapshot(handle, name)
+        """Find or make the snapshot called `name`; repeat until it is ready."""
+        return self._volumes.snapshots.ensure(handle, name)
 
     @_told
-    def revert_volume(self, handle: Handle, snapshot: Handle) -> None:
-        """Put the volume back to the snapshot."""
-        self._volumes.revert(handle, snapshot)
+    def snapshots(self, volume: Handle) -> list[Snapshot]:
+        """List the volume's snapshots, also those that were begun and are not ready."""
+        return self._volumes.snapshots.list(volume)
+
+    @_told
+    def revert_volume(self, handle: Handle, snapshot: Handle) -> Progress:
+        """Put the volume back to the snapshot, which stays; repeat until done."""
+        return self._servers.revert(handle, snapshot)
 
     @_told
     def clone_volume(self, snapshot: Handle, name: str) -> VolumeInfo:
@@ -176,8 +192,8 @@ class LocalProvider:
 
     @_told
     def destroy_snapshot(self, snapshot: Handle) -> None:
-        """Delete a snapshot."""
-        self._volumes.destroy_snapshot(snapshot)
+        """Delete a snapshot, also one that is being made."""
+        self._volumes.snapshots.destroy(snapshot)
 
     @_told
     def ensure_server(self, spec: ServerSpec) -> ServerInfo:
@@ -198,6 +214,11 @@ class LocalProvider:
     def reboot_server(self, handle: Handle, token: str) -> ServerInfo:
         """Stop every process of the server and boot it again from the same root disk; once per `token`."""
         return self._servers.reboot(handle, token)
+
+    @_told
+    def stop_server(self, handle: Handle, token: str) -> ServerInfo:
+        """End every process of the server, whatever state its guest is in; once per `token`."""
+        return self._servers.stop(handle, token)
 
     @_told
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:

@@ -18,9 +18,9 @@ class Recovery:
         self._told: dict[str, str] = {}
 
     def run(self) -> None:
-        """Boot every server whose machine is gone, and delete on what was left of deleted things."""
+        """Boot every server whose machine is gone, and delete what was left of deletions and copies."""
         self._servers.registry.clear()
-        self._volumes.registry.clear()
+        self._volumes.clear()
         for key in self._servers.registry:
             try:
                 self._servers.recover(key)

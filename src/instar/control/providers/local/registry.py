@@ -74,12 +74,16 @@ class Registry(Generic[R]):
 
         Files that take longer than `BRIEF` seconds are deleted on while the caller goes on.
         """
-        gone = self._directory / f".{key}-{time.time_ns()}{_GONE}"
         with contextlib.suppress(FileNotFoundError):
-            self.place(key).rename(gone)
-            removal = threading.Thread(target=_remove, args=(gone,), daemon=True)
-            removal.start()
-            removal.join(BRIEF)
+            self.put_aside(self.place(key)).join(BRIEF)
+
+    def put_aside(self, path: Path) -> threading.Thread:
+        """Take a directory from its place, and delete it in a thread."""
+        gone = self._directory / f".{path.name}-{time.time_ns()}{_GONE}"
+        path.rename(gone)
+        removal = threading.Thread(target=_remove, args=(gone,), daemon=True)
+        removal.start()
+        return removal
 
     def clear(self) -> None:
         """Delete on what a process that ended, or failed at it, had begun to delete."""

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from instar.control.providers.base import Image
 from instar.control.providers.local import trees
+from instar.control.providers.local.images import check_content
 from instar.control.providers.local.machine import trash
 from instar.control.providers.local.machine.supervisor import NEXT
 from instar.wire.agent import IMAGE_MANIFEST
@@ -36,13 +37,14 @@ def check_files(files: dict[str, str]) -> None:
 def stage(server: Path, image: Image, tree: Path, owner: int | None) -> Path:
     """Find or unpack the image beside the server's root; images staged before are removed.
 
-    Raises ProviderError when there is no room for it, and leaves nothing of it.
+    Raises ProviderError when there is no room for it or it is damaged, and leaves nothing of it.
     """
     staged = server / "staged" / image.ref.removeprefix("sha256:")
     for other in (server / "staged").iterdir():
         if other != staged:
             trash.remove(other)
     if not staged.exists():
+        check_content(image, tree)
         partial = staged.with_suffix(".partial")
         with _whole_or_nothing(partial, tree):
             trees.unpack(tree, partial, owner)

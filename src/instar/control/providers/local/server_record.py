@@ -1,5 +1,7 @@
 """What `server.json` holds. The machine reads all but the tokens and what has to do with the volume."""
 
+from typing import Literal
+
 from pydantic import BaseModel
 
 from instar.control.providers.base import Handle
@@ -21,7 +23,8 @@ class ServerRecord(BaseModel):
 
     `current` is the root before `next`; `next` is the one that was asked for last, and is in place once it
     was ready and has left the directory `next/`. `rebuilds` and `reboots` are the tokens that were begun,
-    oldest first: none of them begins anything again. A server is `leaving` when its deletion was begun.
+    oldest first: none of them begins anything again, and so with `stops`. A server with a `halt` is to stay
+    stopped: its stop was begun, or is done. It is `leaving` when its deletion was begun.
     """
 
     name: str
@@ -37,6 +40,8 @@ class ServerRecord(BaseModel):
     next: Build
     rebuilds: list[str] = []
     reboots: list[str] = []
+    stops: list[str] = []
+    halt: Literal["", "begun", "done"] = ""
     leaving: bool = False
 
 

@@ -9,13 +9,14 @@ boot before left, swaps the roots, boots. So a call is brief, may be repeated, a
 finished by the next one.
 
 How long the old processes are given after SIGTERM, before SIGKILL: in a rebuild `REBUILD_PATIENCE`, for the
-guest has stopped its database by then; in a reboot `REBOOT_PATIENCE`; in a delete `DESTROY_PATIENCE`.
+guest has stopped its database by then; in a reboot `REBOOT_PATIENCE`; in a stop or delete `STOP_PATIENCE`.
 """
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
-from instar.control.providers.base import Handle, ServerInfo, ServerSpec
+from instar.control.providers.base import Handle, Progress, ServerInfo, ServerSpec
 from instar.control.providers.local import handles, machines, roots, uids
 from instar.control.providers.local.boot import Booter
 from instar.control.providers.local.images import ImageStore
@@ -28,7 +29,12 @@ from instar.control.providers.local.volumes import Volumes
 from instar.wire.errors import BadRequest, ProviderError
 from instar.wire.states import ServerState
 
-REBUILD_PATIENCE, REBOOT_PATIENCE, DESTROY_PATIENCE = 2.0, 30.0, 10.0
+REBUILD_PATIENCE, REBOOT_PATIENCE, STOP_PATIENCE = 2.0, 30.0, 10.0
+
+_HALTED = {
+    "begun": (ServerState.BUILDING, "it is being stopped; repeat the call that stops it"),
+    "done": (ServerState.STOPPED, "it was stopped; a reboot or rebuild starts it"),
+}
 
 
 class Servers:
@@ -82,6 +88,7 @@ class Servers:
                 record.patience = REBUILD_PATIENCE
             if token == record.next.token:
                 if not record.next.ready:
+                    self._check_volume(record)
                     self._make_ready(key, record, Build(image=ref, token=token), files)
                 self._boot(key, record)
         return self.inspect(handle)
@@ -92,11 +99,34 @@ class Servers:
         with self.registry.locked(key):
             record = self._present(key)
             if token not in record.reboots:
+                self._check_volume(record)
                 record.reboots = remember(record.reboots, token)
                 record.boot += 1
+                record.halt = ""
                 record.patience = REBOOT_PATIENCE
                 self.registry.write(key, record)
             self._boot(key, record)
+        return self.inspect(handle)
+
+    def stop(self, handle: Handle, token: str) -> ServerInfo:
+        """End every process of a server and keep it so; once for each token.
+
+        Raises ProviderError, retryable, when a process of it would not end.
+        """
+        if not token:
+            raise BadRequest("token: a stop needs a name")
+        key = handles.key(handle, "server")
+        with self.registry.locked(key):
+            record = self._present(key)
+            if token not in record.stops:
+                record.stops = remember(record.stops, token)
+                record.boot += 1  # whatever is being booted is not wanted any more
+                record.halt = "begun"
+                self.registry.write(key, record)
+            if record.halt == "begun":
+                machines.end(self.registry.place(key), record.uid, record.places, STOP_PATIENCE)
+                record.halt = "done"
+                self.registry.write(key, record)
         return self.inspect(handle)
 
     def destroy(self, handle: Handle) -> None:
@@ -131,6 +161,27 @@ class Servers:
                 roots.link_data(root, None, record.uid)
             self._volumes.detach(volume, record.name)
 
+    def revert(self, volume: Handle, snapshot: Handle) -> Progress:
+        """Put a volume back to a snapshot. Raises ProviderError unless the server that has it is STOPPED."""
+        return self._volumes.snapshots.revert(volume, snapshot, lambda: self._stopped(volume))
+
+    @contextlib.contextmanager
+    def _stopped(self, volume: Handle) -> Iterator[None]:
+        """Hold the server that has a volume, if any, and see that it is stopped."""
+        name = self._volumes.registry.found(handles.key(volume, "volume")).attached_to
+        if name is None:
+            yield
+            return
+        with self.registry.locked(handles.key_of(name)):
+            record = self.registry.read(handles.key_of(name))
+            if record and record.halt != "done":
+                raise ProviderError(
+                    f"Server {name} is not stopped",
+                    seen="it has the volume that is to be put back to a snapshot",
+                    remedy="stop the server first",
+                )
+            yield
+
     def inspect(self, handle: Handle) -> ServerInfo:
         """Tell what the server's machine says, and from which image we made the root that is in place."""
         key = handles.key(handle, "server")
@@ -138,7 +189,7 @@ class Servers:
             record = self.registry.read(key)
             if record is None:
                 return ServerInfo(handle, ServerState.MISSING)
-            state, reason = machines.state(self.registry.place(key), record.boot)
+            state, reason = _HALTED.get(record.halt) or machines.state(self.registry.place(key), record.boot)
         except FileNotFoundError:
             return ServerInfo(handle, ServerState.MISSING)
         except ProviderError as error:
@@ -168,7 +219,7 @@ class Servers:
 
     def _is_down(self, key: str) -> bool:
         record = self.registry.read(key)
-        if record is None or record.leaving or not record.boot:
+        if record is None or record.leaving or record.halt or not record.boot:
             return False
         try:
             return not machines.has_claimed(self.registry.place(key), record.boot)
@@ -232,6 +283,7 @@ class Servers:
         roots.make_next(place, image, tree, files, record.data, record.uid)
         record.next.ready = True
         record.boot += 1
+        record.halt = ""
         self.registry.write(key, record)
 
     def _in_place(self, key: str, record: ServerRecord) -> Build:
@@ -241,16 +293,20 @@ class Servers:
 
     def _boot(self, key: str, record: ServerRecord) -> None:
         """See to it that a machine is at work on the boot that is wanted."""
-        if record.boot:
+        if record.boot and not record.halt:
             self._booter.boot(self.registry.place(key), record.boot)
 
     def _revive(self, key: str) -> None:
         """Boot a server again if its machine is gone; a database may have outlived it, and gets its time."""
         record = self._present(key)
-        if not machines.has_claimed(self.registry.place(key), record.boot):
+        if not record.halt and not machines.has_claimed(self.registry.place(key), record.boot):
             record.patience = REBOOT_PATIENCE
             self.registry.write(key, record)
             self._boot(key, record)
+
+    def _check_volume(self, record: ServerRecord) -> None:
+        if record.halt and record.volume:
+            self._volumes.check_whole(record.volume)
 
     def _end(self, key: str, place: Path) -> None:
         """End all processes and let go of the volume, as far as a damaged record lets us know of them."""
@@ -261,5 +317,5 @@ class Servers:
             with contextlib.suppress(OSError):  # a full disk must not keep a server from being deleted
                 self.registry.write(key, record)
         places = record.places if record else [str(place)]
-        machines.end(place, self._uid(key, record), places, DESTROY_PATIENCE)
+        machines.end(place, self._uid(key, record), places, STOP_PATIENCE)
         self._volumes.release(key)

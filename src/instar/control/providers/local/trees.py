@@ -11,7 +11,7 @@ import fcntl
 import os
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -24,16 +24,18 @@ _FICLONE = 0x40049409
 _AT_FDCWD, _AT_EMPTY_PATH, _RENAME_EXCHANGE = -100, 0x1000, 2
 _UNABLE = {errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL, errno.ENOSYS}
 _MOVED = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
-_CHUNK = 1 << 30
+_CHUNK = 64 << 20
+"""Bytes copied at a time; a larger file is written to the disk as it goes, so that no long wait is left."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def copy(source: Path, target: Path) -> None:
+def copy(source: Path, target: Path, report: Callable[[int], None] = lambda moved: None) -> None:
     """Copy a tree to `target`, which must not exist: files, modes, times, links, and owners when we are root.
 
-    Sockets and pipes are left out. When it returns, the copy is on the disk.
+    Sockets and pipes are left out. When it returns, the copy is on the disk. `report` is told the bytes of
+    each part that was copied, and may raise to have it stopped.
     """
-    _Copier(None, writable=False).tree(source, target)
+    _Copier(None, writable=False, report=report).tree(source, target)
 
 
 def unpack(source: Path, target: Path, owner: int | None) -> None:
@@ -132,8 +134,10 @@ def _clone(reading: int, writing: int) -> bool:
 
 
 class _Copier:
-    def __init__(self, owner: int | None, *, writable: bool) -> None:
-        self._owner, self._extra = owner, 0o200 if writable else 0
+    def __init__(
+        self, owner: int | None, *, writable: bool, report: Callable[[int], None] = lambda moved: None
+    ) -> None:
+        self._owner, self._extra, self._report = owner, 0o200 if writable else 0, report
         self._chown = os.getuid() == 0
 
     def tree(self, source: Path, target: Path) -> None:
@@ -162,10 +166,17 @@ class _Copier:
 
     def _file(self, name: str, source: int, target: int) -> None:
         with opened(name, source, SOURCE) as reading, opened(name, target, TARGET) as writing:
-            if not _clone(reading, writing):
-                while os.sendfile(writing, reading, None, _CHUNK):
-                    pass
+            if _clone(reading, writing):
+                self._report(os.fstat(reading).st_size)
+            else:
+                self._pass_on(reading, writing)
             self._finish(writing, os.fstat(reading))
+
+    def _pass_on(self, reading: int, writing: int) -> None:
+        while moved := os.sendfile(writing, reading, None, _CHUNK):
+            if moved == _CHUNK:
+                os.fdatasync(writing)
+            self._report(moved)
 
     def _finish(self, target: int, info: os.stat_result, extra: int = 0) -> None:
         if self._chown:

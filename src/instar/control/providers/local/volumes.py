@@ -2,33 +2,23 @@
 
     <volumes>/<key>/volume.json    what it is, whom it is attached to, its snapshots
     <volumes>/<key>/data/          what the guest sees
-    <volumes>/<key>/snapshots/     whole copies, by reference where the file system can
+    <volumes>/<key>/snapshots/     whole copies, by reference where the file system can, see `snapshots.py`
+    <volumes>/<key>/.copy-*        copies under way, see `copies.py`
 
 A plain directory can't be kept to a size: room is checked when a volume is made or grown, and `free` tells
 what is left of its size and of the file system.
 """
 
-import shutil
 from pathlib import Path
 
-from pydantic import BaseModel
-
-from instar.control.providers.base import Handle, Snapshot, VolumeInfo
-from instar.control.providers.local import handles, trees
+from instar.control.providers.base import Handle, VolumeInfo
+from instar.control.providers.local import copies, handles, room, trees
 from instar.control.providers.local.machine import trash
 from instar.control.providers.local.registry import Registry
+from instar.control.providers.local.room import GIB
+from instar.control.providers.local.snapshots import Snapshots
+from instar.control.providers.local.volume_record import VolumeRecord
 from instar.wire.errors import ProviderError
-
-GIB = 2**30
-
-
-class VolumeRecord(BaseModel):
-    """What `volume.json` holds: sizes are in GiB, those of snapshots are their volume's at that moment."""
-
-    name: str
-    size: int
-    attached_to: str | None = None
-    snapshots: dict[str, int] = {}
 
 
 class Volumes:
@@ -38,6 +28,7 @@ class Volumes:
         self._directory = directory
         self.registry = Registry(directory, "volume", VolumeRecord)
         self.instant = trees.clones(directory)
+        self.snapshots = Snapshots(self.registry, instant=self.instant)
 
     def find(self, name: str) -> Handle | None:
         """Find the volume called `name`, also one whose record is damaged."""
@@ -74,10 +65,16 @@ class Volumes:
             record = self.registry.found(key)
             if size < record.size:
                 raise ProviderError("A volume can't shrink", seen=f"{record.size} GiB, asked for {size} GiB")
-            self._check_room((size - record.size) * GIB)
+            room.check(self._directory, (size - record.size) * GIB, "the volume")
             record.size = size
             self.registry.write(key, record)
             return self._info(key, record)
+
+    def clear(self) -> None:
+        """Delete on what a process that ended had begun to delete, and what it left of its copies."""
+        self.registry.clear()
+        for key in self.registry:
+            copies.clear(self.registry.place(key))
 
     # -- attachment
 
@@ -96,6 +93,7 @@ class Volumes:
                     seen=f"attached to server {record.attached_to}",
                     remedy="detach it there first",
                 )
+            self.snapshots.settle(record)
             data = self.registry.place(key) / "data"
             if owner is not None and data.lstat().st_uid != owner:
                 trees.give(data, owner)
@@ -118,32 +116,17 @@ class Volumes:
             if record and record.attached_to and handles.key_of(record.attached_to) == server_key:
                 self.detach(handles.make("volume", record.name), record.attached_to)
 
-    # -- snapshots
+    def check_whole(self, handle: Handle) -> None:
+        """See to it that a server can be started on the volume: a revert that is under way is given up.
 
-    def snapshot(self, handle: Handle, name: str) -> Snapshot:
-        """Find or make the snapshot called `name`."""
+        Raises ProviderError when it can't be.
+        """
         key = handles.key(handle, "volume")
-        snapshot = handles.make("snapshot", name, volume=key)
         with self.registry.locked(key):
-            record = self.registry.found(key)
-            place = self._snapshot(snapshot)
-            if not place.exists():
-                self._check_room(0 if self.instant else trees.used(self.registry.place(key) / "data"))
-                _copy(self.registry.place(key) / "data", place)
-                record.snapshots[snapshot["key"]] = record.size
+            record = self.registry.read(key)
+            if record and record.revert:
+                self.snapshots.settle(record)
                 self.registry.write(key, record)
-        return Snapshot(snapshot, snapshot["id"], self.instant)
-
-    def revert(self, handle: Handle, snapshot: Handle) -> None:
-        """Put a volume back to one of its snapshots; the snapshot stays."""
-        key = handles.key(handle, "volume")
-        with self.registry.locked(key):
-            self.registry.found(key)
-            restored = self.registry.place(key) / "restored"
-            trash.remove(restored)
-            _copy(self._existing(snapshot), restored)
-            trees.exchange(restored, self.registry.place(key) / "data")
-            trash.remove(restored)
 
     def clone(self, snapshot: Handle, name: str) -> VolumeInfo:
         """Find or make a volume called `name` with a snapshot's content."""
@@ -151,18 +134,8 @@ class Volumes:
         with self.registry.locked(key):
             if record := self.registry.read(key):
                 return self._info(key, record)
-            source = self.registry.found(_volume(snapshot))
-            content = self._existing(snapshot)
-            return self._make(name, source.snapshots.get(snapshot["key"], source.size), content)
-
-    def destroy_snapshot(self, snapshot: Handle) -> None:
-        """Delete a snapshot."""
-        place, volume = self._snapshot(snapshot), _volume(snapshot)
-        with self.registry.locked(volume):
-            if record := self.registry.read(volume):
-                record.snapshots.pop(snapshot["key"], None)
-                self.registry.write(volume, record)
-            trash.remove(place)
+            entry, content = self.snapshots.ready(snapshot)
+            return self._make(name, entry.size, content)
 
     # -- what lies where
 
@@ -170,7 +143,7 @@ class Volumes:
         key, place = handles.key_of(name), self.registry.place(handles.key_of(name))
         if record := self.registry.read(key):
             return self._info(key, record)
-        self._check_room(size * GIB)
+        room.check(self._directory, size * GIB, "the volume")
         place.mkdir(0o711, exist_ok=True)
         trash.remove(place / "data")
         if content is None:
@@ -184,31 +157,10 @@ class Volumes:
 
     def _info(self, key: str, record: VolumeRecord) -> VolumeInfo:
         used = trees.used(self.registry.place(key) / "data")
-        left = min(record.size * GIB - used, shutil.disk_usage(self._directory).free)
+        free = room.free(self._directory)
+        left = max(0, min(record.size * GIB - used, free))
         handle = handles.make("volume", record.name)
-        return VolumeInfo(handle, handle["id"], record.size, used, max(0, left), record.attached_to)
-
-    def _check_room(self, asked: int) -> None:
-        free = shutil.disk_usage(self._directory).free
-        if asked > free:
-            raise ProviderError(
-                f"There is no room for the volume in {self._directory}",
-                seen=f"{asked / GIB:.1f} GiB asked for, {free / GIB:.1f} GiB free",
-                remedy="free space there, or ask for a smaller volume",
-            )
-
-    def _snapshot(self, snapshot: Handle) -> Path:
-        return self.registry.place(_volume(snapshot)) / "snapshots" / handles.key(snapshot, "snapshot")
-
-    def _existing(self, snapshot: Handle) -> Path:
-        place = self._snapshot(snapshot)
-        if not place.exists():
-            raise ProviderError("The snapshot is gone", seen=f"no {place}")
-        return place
-
-
-def _volume(snapshot: Handle) -> str:
-    return handles.key(snapshot | {"kind": "volume", "key": snapshot.get("volume")}, "volume")
+        return VolumeInfo(handle, handle["id"], record.size, used, left, record.attached_to, room=free)
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -39,7 +39,17 @@ def test_values_are_quoted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("a b", 1), ("a\nport", 1), ("", 1), ("a", "x\ny"), ("a", [1]), ("a", None)]
+    ("name", "value"),
+    [
+        ("a b", 1),
+        ("a\nport", 1),
+        ("", 1),
+        ("a", "x\ny"),
+        ("a", [1]),
+        ("a", None),
+        ("Include", "x"),
+        ("include_dir", "x"),
+    ],
 )
 def test_values_that_are_refused(name: str, value: object) -> None:
     with pytest.raises(BadRequest, match="configuration"):
@@ -61,3 +71,15 @@ def test_files_cross_to_a_new_directory_but_generated_ones(tmp_path: Path) -> No
     assert (new / "postgresql.conf").read_text() == "# postgresql.conf of old\n"
     assert (new / "conf.d/own.conf").exists()
     assert not (new / "pg_hba.conf").exists()
+
+
+def test_values_take_the_place_of_those_before(tmp_path: Path) -> None:
+    assert configuration.names(tmp_path) == set()
+    assert configuration.replace(tmp_path, {"Work_Mem": "7MB", "my.ext": 3})
+    assert configuration.names(tmp_path) == {"work_mem", "my.ext"}
+    assert not configuration.replace(tmp_path, {"Work_Mem": "7MB", "my.ext": 3})
+    assert not configuration.replace(tmp_path, None)
+    assert configuration.changing(tmp_path, {"jit": False}) == {"work_mem", "my.ext", "jit"}
+    assert configuration.changing(tmp_path, None) == set()
+    assert configuration.replace(tmp_path, {})
+    assert configuration.names(tmp_path) == set()

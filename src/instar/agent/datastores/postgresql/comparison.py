@@ -1,0 +1,61 @@
+"""What there was when clients were kept out, held against what there is before they are let in again."""
+
+from collections.abc import Collection, Iterator, Mapping
+
+from instar.agent import commands
+from instar.wire.agent import ReadBack
+from instar.wire.errors import Finding, GuestError, Severity
+
+_LOST = "Clients are kept out. Put the volume back to its snapshot, or see what removed it."
+_SETTING = "Correct the configuration; after a resume the difference is told only."
+
+
+def findings(
+    before: ReadBack, after: ReadBack, *, changed: Collection[str] = (), resumed: bool = False
+) -> list[Finding]:
+    """Find all that is missing, and settings that are not as before.
+
+    `changed` names the settings that were to change. After a resume, which may have meant that, the others
+    are told only.
+    """
+    return [
+        *_missing("database", before.databases, after.databases),
+        *_missing("user", before.users, after.users),
+        *_missing("extension", before.extensions, after.extensions),
+        *_fewer(before.catalog, after.catalog),
+        *_otherwise(before.settings, after.settings, changed, Severity.WARN if resumed else Severity.BLOCK),
+    ]
+
+
+def refuse(found: list[Finding]) -> None:
+    """Raise GuestError, with every finding, when one of them blocks."""
+    if blocking := [finding for finding in found if finding.severity is Severity.BLOCK]:
+        raise GuestError(
+            commands.brief(f"Clients were not let in: {blocking[0].seen}"),
+            seen="; ".join(finding.seen for finding in blocking),
+            remedy=" ".join(dict.fromkeys(finding.remedy for finding in blocking)),
+            findings=found,
+        )
+
+
+def _missing(what: str, before: Collection[str], after: Collection[str]) -> Iterator[Finding]:
+    for name in before:
+        if name not in after:
+            yield Finding(check=what, seen=f"{what} {name} is missing", remedy=_LOST)
+
+
+def _fewer(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Finding]:
+    for kind, count in before.items():
+        if (now := after.get(kind, 0)) < count:
+            yield Finding(check="catalog", seen=f"{kind}: {count} before, {now} now", remedy=_LOST)
+
+
+def _otherwise(
+    before: Mapping[str, str], after: Mapping[str, str], changed: Collection[str], severity: Severity
+) -> Iterator[Finding]:
+    for name, value in before.items():
+        if name not in changed and after.get(name) != value:
+            now = f"is {after[name]!r} now" if name in after else "is not set any more"
+            yield Finding(
+                check="setting", severity=severity, seen=f"{name} was {value!r} and {now}", remedy=_SETTING
+            )

@@ -1,0 +1,24 @@
+"""What `plan` and `upgrade` have in common."""
+
+import argparse
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare target and options."""
+    parser.add_argument("instance", help="its id or name")
+    parser.add_argument("datastore_version", help="id or name of the version to go to")
+    parser.add_argument(
+        "--method",
+        choices=("link", "clone", "copy"),
+        help="how data files cross a major version (default: link)",
+    )
+    parser.add_argument(
+        "--snapshot",
+        choices=("auto", "always", "never"),
+        help="whether the volume's state is kept (auto: when the data format changes, or when it is instant)",
+    )
+    parser.add_argument(
+        "--on-failure",
+        choices=("error", "rollback"),
+        help="whether a failure during the downtime waits for an operator or goes back onto the old image",
+    )

@@ -1,0 +1,32 @@
+"""`instar operation rollback`."""
+
+import argparse
+
+from instar.cli._command import Columns
+from instar.cli._operation import StartOne
+
+
+class RollBackOperation(StartOne):
+    """Have a failed upgrade lead back: the instance serves on its old image again.
+
+    To undo an upgrade that succeeded, see `instar rollback`.
+    """
+
+    example = "instar operation rollback 0b1e4c9a-6f0e-4c53-8d0b-1f1f6f6d2a10 --wait"
+
+    def declare(self, parser: argparse.ArgumentParser) -> None:
+        """Declare this command's arguments."""
+        super().declare(parser)
+        parser.add_argument("operation", metavar="id")
+        parser.add_argument(
+            "--discard-writes-since",
+            metavar="TIME",
+            help="accept to lose what clients have written since then; the refusal names the time",
+        )
+
+    def take_action(self, parsed_args: argparse.Namespace) -> Columns:
+        """Run the command."""
+        operation = self.client.operations.rollback(
+            parsed_args.operation, discard_writes_since=parsed_args.discard_writes_since
+        )
+        return self.show(operation, parsed_args)

@@ -1,0 +1,112 @@
+"""Configure: values set through the API are put in force on an instance, or taken out of force.
+
+1. apply  the guest writes the values, has the database heed them, and says which of them wait for a restart
+
+Clients are served all the while. A failure leaves the instance with the group and the values that it had: the
+guest puts back what the database refuses.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from instar.control.engine.outcomes import Done, Outcome, Step, Story
+from instar.control.engine.submit import Submission, refuse_if_busy, submit
+from instar.control.operations import guest_steps, lookup
+from instar.control.operations.context import Context
+from instar.control.operations.desk import Caller, Desk, Submitted
+from instar.control.store.tables import Configuration, Instance, Operation
+from instar.wire.agent import ConfigurationApplied, ConfigurationParams
+from instar.wire.errors import ErrorBody, InstarError
+from instar.wire.states import InstanceStatus, OperationState
+
+PAUSES = (0.005, 0.01, 0.02, 0.05)
+
+
+def enter(
+    session: Session,
+    desk: Desk,
+    caller: Caller,
+    instance: Instance,
+    group: Configuration | None,
+    values: Mapping[str, Any],
+) -> Submitted:
+    """Accept that `group` (None: no group) with `values` is put in force, in the caller's transaction.
+
+    Wake a worker after it. Raises Busy when an operation is open or the instance is not usable.
+    """
+    refuse_if_busy(session, instance.id)
+    lookup.refuse_unless_active(instance)
+    submission = Submission(
+        actor=caller.user,
+        request_id=caller.request_id,
+        inputs={
+            "configuration_id": group.id if group else None,
+            "configuration": group.name if group else None,
+            "changed": _changed(instance.settings or {}, values),
+        },
+        secrets=desk.sealer.seal({"values": dict(values)}),
+    )
+    operation = submit(session, desk.store.now(session), STORY, instance, submission)
+    return Submitted(operation.id, instance.id)
+
+
+def ends(desk: Desk, submitted: Sequence[Submitted]) -> list[Operation]:
+    """Wait for operations until all have ended or the desk's time is over, and give them as they are then."""
+    wanted = [one.operation_id for one in submitted]
+    until = time.monotonic() + desk.answer_timeout
+    looks = 0
+    while wanted:
+        with desk.store.read() as session:
+            query = select(Operation).where(Operation.id.in_(wanted))
+            found = list(session.execute(query.options(joinedload(Operation.instance))).scalars())
+        if all(one.state != OperationState.OPEN for one in found) or time.monotonic() >= until:
+            return sorted(found, key=lambda one: wanted.index(one.id))
+        time.sleep(PAUSES[min(looks, len(PAUSES) - 1)])
+        looks += 1
+    return []
+
+
+def error_of(operation: Operation) -> InstarError:
+    """Make the error that a failed operation ended with."""
+    return InstarError.from_body(ErrorBody.model_validate(operation.error))
+
+
+def cause(operation: Operation) -> str:
+    """Say in a line why an operation failed; the operation itself tells all of it."""
+    body = error_of(operation).body
+    first = body.seen.strip().partition("\n")[0]
+    return f"{body.brief}: {first[:200]}" if first else body.brief
+
+
+def apply(ctx: Context) -> Outcome:
+    """Let the guest put the values in force."""
+    values = ctx.secrets()["values"]
+    outcome = guest_steps.run_job(ctx, "apply_configuration", ConfigurationParams(configuration=values))
+    if not isinstance(outcome, Done):
+        return outcome
+    applied = ConfigurationApplied.model_validate(outcome.output)
+    return Done(
+        applied.model_dump(),
+        record={
+            "configuration_id": ctx.inputs["configuration_id"],
+            "settings": values or None,
+            "restart_required": bool(applied.pending_restart),
+            "service_status": ctx.guest.status().status,
+        },
+    )
+
+
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Name the parameters whose value changes; the values themselves may be secret."""
+    return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
+
+
+STORY: Story[Context] = Story(
+    kind="configure",
+    status=InstanceStatus.ACTIVE,
+    steps=(Step("apply", apply, patience=60, harmless=True),),
+)

@@ -1,0 +1,73 @@
+"""The instance's configuration against the target version's catalogue of parameters.
+
+Two kinds of values: those that the API put in force (a group's), which the upgrade carries over translated,
+and those of the owner's own files, which cross as they are.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from instar.control.catalog import parameters, renames
+from instar.control.operations.context import Context
+from instar.control.operations.planning.sight import Sight
+from instar.wire.errors import Finding, Severity
+from instar.wire.plans import Translation
+
+TOLD = 30
+"""Changed defaults that are named one by one."""
+
+
+def in_force(ctx: Context, sight: Sight) -> dict[str, Any]:
+    """Give every value that is set: those of the files, and over them those of the API."""
+    files = sight.read_back.settings if sight.read_back else {}
+    return {**files, **(ctx.instance.settings or {})}
+
+
+def told(ctx: Context, sight: Sight) -> dict[str, Any]:
+    """Give every value that is set as it may be shown and kept: none that may hold a password."""
+    values = in_force(ctx, sight)
+    return {name: "***" if parameters.is_secret(name) else value for name, value in values.items()}
+
+
+def translations(ctx: Context, sight: Sight) -> list[Translation]:
+    """Say of every value what becomes of it, and which defaults change."""
+    here, there = sight.engine_before(ctx), sight.engine_after(ctx)
+    names = renames.between(ctx.instance.version.manager, here, there)
+    return parameters.translate(in_force(ctx, sight), sight.catalogue_before, sight.catalogue_after, names)
+
+
+def findings(ctx: Context, sight: Sight, translated: list[Translation]) -> Iterator[Finding]:
+    """Gather what the target refuses, and what a person should know."""
+    values = in_force(ctx, sight)
+    if not sight.catalogue_after:
+        yield from parameters.check([], values)
+        return
+    for each in translated:
+        if each.change in ("removed", "invalid"):
+            yield from _refused(sight, each, values[each.name])
+    yield from _told(translated)
+    if ctx.instance.restart_required:
+        yield _note("values that wait for a restart come into force with the upgrade")
+
+
+def _refused(sight: Sight, translation: Translation, value: Any) -> list[Finding]:
+    """Tell why in the words of the check, where it knows more than the translation."""
+    name = translation.name
+    told = parameters.check(sight.catalogue_after, {name: value})
+    if blocking := [finding for finding in told if finding.severity is Severity.BLOCK]:
+        return blocking
+    remedy = "Change the value, or take it out, before the upgrade."
+    return [Finding(check=f"configuration.{name}", seen=translation.note, remedy=remedy)]
+
+
+def _told(translated: list[Translation]) -> Iterator[Finding]:
+    for each in translated:
+        if each.change == "renamed":
+            yield _note(f"{each.name} becomes {each.target_name}")
+    if changed := [each.name for each in translated if each.change == "default changed"]:
+        more = f" and {len(changed) - TOLD} more" if changed[TOLD:] else ""
+        yield _note(f"defaults change that nobody has set: {', '.join(changed[:TOLD])}{more}")
+
+
+def _note(seen: str) -> Finding:
+    return Finding(check="configuration", severity=Severity.NOTE, seen=seen)

@@ -1,0 +1,152 @@
+"""Back onto the image that an instance ran before: the steps that a failed upgrade and an undo share.
+
+1. power_off     the server is stopped, cleanly where its guest still listens
+2. revert        the volume is put back to the snapshot, where a newer release has worked on the data files
+3. return_image  the provider puts the old image in place of the new one
+4. await_return  the old image's agent answers, as the one that was expected
+5. come_back     the guest sees that the data are the old release's, starts, checks, lets clients in
+6. verify_return what runs is read back and held against the old image
+
+None of them needs the new server's guest. `inputs["image_before"]` is the image to go back to.
+"""
+
+from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Wait
+from instar.control.operations import guest_steps
+from instar.control.operations.context import Context
+from instar.control.providers.base import Handle
+from instar.control.store.tables import Operation
+from instar.wire.agent import ComeBackParams
+from instar.wire.errors import NoWayBack
+from instar.wire.states import ServerState, Stretch
+
+AFTER_CLIENTS = ("verify",)
+"""Steps of an upgrade before which clients were let in, so that going back to a snapshot loses writes."""
+
+
+def choose(operation: Operation) -> str:
+    """Name the way back of an upgrade that has begun to rebuild. Raises NoWayBack, saying why.
+
+    The old image can always be put back. Whether the data files can follow depends on how far the new release
+    got with them, and on whether clients have written since.
+    """
+    if not operation.outputs["preflight"]["format_changes"] or operation.cursor in ("rebuild", "await_agent"):
+        return "power_off"
+    snapshot = operation.outputs.get("snapshot") or {}
+    if operation.cursor in AFTER_CLIENTS:
+        return _after_clients(operation, snapshot)
+    if snapshot.get("handle") or (operation.error or {}).get("code") == "untouched":
+        return "power_off"
+    if operation.inputs["method"] != "link":
+        return "power_off"
+    raise NoWayBack(
+        f"Operation {operation.id} is beyond its point of no return",
+        seen="the data files are converted in place (method link), and there is no snapshot",
+        remedy="Resume the operation.",
+    )
+
+
+def _after_clients(operation: Operation, snapshot: dict[str, object]) -> str:
+    if not snapshot.get("handle"):
+        raise NoWayBack(
+            f"Operation {operation.id} is beyond its point of no return",
+            seen="the data files were converted, clients were let in, and there is no snapshot",
+            remedy="Resume the operation.",
+        )
+    since = str(snapshot["taken_at"])
+    if (operation.asked_back or {}).get("discard_writes_since") != since:
+        raise NoWayBack(
+            f"To go back would lose what clients have written since {since}",
+            seen="the data files were converted; the way back is the snapshot of that time",
+            remedy=f"Resume the operation, or roll it back with discard_writes_since {since}.",
+        )
+    return "power_off"
+
+
+def power_off(ctx: Context) -> Outcome:
+    """Stop the server."""
+    ctx.work.check_mine()
+    info = ctx.provider.stop_server(ctx.server, f"{ctx.work.operation_id}.back")
+    if info.state not in (ServerState.STOPPED, ServerState.MISSING):
+        return Wait(
+            guest_steps.LOOK_AGAIN, f"the server is being stopped: {info.state} {info.reason}".rstrip()
+        )
+    return Done()
+
+
+def revert(ctx: Context) -> Outcome:
+    """Put the volume back, if a newer release may have worked on it since the snapshot."""
+    snapshot = _snapshot_to_revert_to(ctx)
+    if snapshot is None:
+        return Done({"reverted": False})
+    ctx.work.check_mine()
+    progress = ctx.provider.revert_volume(ctx.volume, snapshot)
+    if progress.done:
+        return Done({"reverted": True})
+    return Wait(0.1, progress.reason or "the volume is put back to its snapshot", moved=progress.moved)
+
+
+def _snapshot_to_revert_to(ctx: Context) -> Handle | None:
+    """Give the snapshot if the data files may have been converted; an undo names it among its inputs."""
+    if "revert_to" in ctx.inputs:
+        given: Handle | None = ctx.inputs["revert_to"]
+        return given
+    left = ctx.output("way_back").get("from")
+    if left in ("rebuild", "await_agent") or not ctx.output("preflight")["format_changes"]:
+        return None
+    taken: Handle | None = ctx.output("snapshot").get("handle")
+    return taken
+
+
+def return_image(ctx: Context) -> Outcome:
+    """Put the old image in place."""
+    return guest_steps.rebuild(ctx, ctx.inputs["image_before"], f"{ctx.work.operation_id}.back")
+
+
+def await_return(ctx: Context) -> Outcome:
+    """Wait for the old image's agent."""
+    return guest_steps.await_agent(ctx, ctx.inputs["image_before"])
+
+
+def come_back(ctx: Context) -> Outcome:
+    """Let the old agent take the data files and let clients in."""
+    kept = (ctx.instance.undo or {}) if "undoes" in ctx.inputs else {"settings": ctx.instance.settings}
+    return guest_steps.run_job(ctx, "come_back", ComeBackParams(configuration=kept.get("settings")))
+
+
+def verify_return(ctx: Context) -> Outcome:
+    """Read back what runs, and hold it against the old image."""
+    image = ctx.inputs["image_before"]
+    manifest = ctx.provider.image(image).manifest
+    seen, findings = guest_steps.verify_machine(ctx, manifest, image)
+    error = guest_steps.verdict(findings, "The instance does not run as it did before")
+    if error:
+        return Fail(error)
+    return Done(seen, record=record_of(seen), outage=ctx.outage())
+
+
+def record_of(seen: dict[str, object]) -> dict[str, object]:
+    """Say what verification saw as columns of the instance."""
+    return {
+        "image": seen["image"],
+        "agent_version": seen["agent version"],
+        "engine_version": seen["engine version"],
+        "service_status": seen["service"],
+    }
+
+
+def drop_snapshot(ctx: Context) -> Outcome:
+    """Delete the snapshot that a failed upgrade no longer needs."""
+    handle = ctx.output("snapshot").get("handle") or ctx.provider.find_snapshot(ctx.volume, ctx.snapshot_name)
+    if handle:
+        ctx.provider.destroy_snapshot(handle)
+    return Done()
+
+
+RETURN: tuple[Step[Context], ...] = (
+    Step("power_off", power_off, Stretch.SWITCH, patience=120),
+    Step("revert", revert, Stretch.SWITCH, patience=600),
+    Step("return_image", return_image, Stretch.SWITCH, patience=600),
+    Step("await_return", await_return, Stretch.SWITCH, patience=300),
+    Step("come_back", come_back, Stretch.SWITCH, patience=180),
+    Step("verify_return", verify_return, Stretch.SETTLE, patience=60),
+)

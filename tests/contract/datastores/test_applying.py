@@ -1,0 +1,83 @@
+"""New values for a server that serves on: in force, or told to wait, or refused with nothing changed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from guest_machine import DATABASE, USER, Machine, connect, each_major, wait_for
+
+from instar.wire.errors import BadRequest, GuestError
+
+
+@pytest.fixture(params=each_major(17, 18))
+def machine(request: pytest.FixtureRequest, make_machine: Callable[..., Machine]) -> Machine:
+    machine = make_machine(request.param)
+    machine.job("create", "prepare", databases=[{"name": DATABASE}], users=[USER])
+    return machine
+
+
+def apply(machine: Machine, name: str, **values: Any) -> dict[str, Any]:
+    return machine.job(name, "apply_configuration", configuration=values)
+
+
+def shown(machine: Machine, parameter: str) -> str:
+    with connect(machine) as client:
+        row = client.execute(f"SHOW {parameter}").fetchone()
+        assert row is not None
+        return str(row[0])
+
+
+def test_values_are_in_force_or_wait_for_a_restart(machine: Machine) -> None:
+    told = apply(machine, "a", work_mem="7MB", max_connections=42)
+    assert told == {"in_force": ["work_mem"], "pending_restart": ["max_connections"], "overridden": []}
+    assert apply(machine, "again", work_mem="7MB", max_connections=42) == told
+    assert (shown(machine, "work_mem"), shown(machine, "max_connections")) == ("7MB", "100")
+    machine.job("restart", "restart")
+    assert shown(machine, "max_connections") == "42"
+    assert apply(machine, "b", max_connections=42) == {
+        "in_force": ["max_connections", "work_mem"],
+        "pending_restart": [],
+        "overridden": [],
+    }
+    assert shown(machine, "work_mem") == "4MB"
+
+
+def test_what_alter_system_sets_goes_first_and_is_told(machine: Machine) -> None:
+    machine.call("enable_root", password="secret-root")
+    with connect(machine, "root", "secret-root") as client:
+        client.execute("ALTER SYSTEM SET work_mem = '9MB'")
+    assert apply(machine, "a", work_mem="7MB")["overridden"] == ["work_mem"]
+    wait_for(lambda: shown(machine, "work_mem") == "9MB", "the value that goes first")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("work_mem", "plenty"),
+        ("work_mem", 1),
+        ("max_connections", "many"),
+        ("no_such_parameter", 1),
+        ("shared_preload_libraries", "pg_stat_statements, no_such_library"),
+    ],
+)
+def test_one_refused_value_is_named_and_nothing_changes(machine: Machine, name: str, value: object) -> None:
+    told = apply(machine, "a", work_mem="7MB", max_connections=100)
+    assert told["in_force"] == ["max_connections", "work_mem"]
+    with pytest.raises(GuestError, match=name):
+        machine.job("b", "apply_configuration", configuration={"lock_timeout": 5, name: value})
+    assert machine.call("read_back")["settings"] == {"work_mem": "7MB"}
+    machine.job("restart", "restart")
+    assert (shown(machine, "work_mem"), shown(machine, "lock_timeout")) == ("7MB", "0")
+
+
+@pytest.mark.parametrize("name", ["port", "Listen_Addresses", "hba_file", "server_version", "include"])
+def test_what_belongs_to_the_instance_is_refused(machine: Machine, name: str) -> None:
+    with pytest.raises(BadRequest, match=f"(?i){name}"):
+        machine.job("a", "apply_configuration", configuration={name: "1"})
+
+
+def test_libraries_that_are_there_are_taken(machine: Machine) -> None:
+    told = apply(machine, "a", shared_preload_libraries="pg_stat_statements,auto_explain")
+    assert told["pending_restart"] == ["shared_preload_libraries"]
+    machine.job("restart", "restart")
+    assert machine.status() == "HEALTHY"
