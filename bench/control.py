@@ -32,9 +32,10 @@ sys.path[:0] = [str(HERE.parent / "tests")]
 
 import record_stores  # noqa: E402
 from instar.control import settings, wiring  # noqa: E402
+from instar.control.guests.fake_outages import FakeOutages  # noqa: E402
 from instar.control.store import schema  # noqa: E402
 from instar.control.store.session import Store  # noqa: E402
-from instar.control.store.tables import Base, Event, Operation, StepRecord  # noqa: E402
+from instar.control.store.tables import Base, Event, Operation, Outage, StepRecord  # noqa: E402
 from instar.wire.ids import new_id  # noqa: E402
 from world import machines  # noqa: E402
 
@@ -145,7 +146,7 @@ def running(url: str, home: Path) -> Iterator[Plane]:
     schema.upgrade(house.store)
     wiring.register_images(house)
     meter.listen(house.store.engine)
-    worker = wiring.make_worker(house, Elsewhere(guests, meter))
+    worker = wiring.make_worker(house, Elsewhere(guests, meter), FakeOutages(lambda address: True))
     token = next(iter(wiring.local_tokens(house.conf)))
     door = testing.TestClient(
         wiring.make_door(house, worker.wake),
@@ -215,6 +216,7 @@ def grow(plane: Plane) -> None:
         operation = session.execute(done).scalar_one()
         steps = session.query(StepRecord).where(StepRecord.operation_id == operation.id).all()
         events = session.query(Event).where(Event.operation_id == operation.id).all()
+        outage = session.query(Outage).where(Outage.operation_id == operation.id).one()
     ids = [new_id() for _ in range(HISTORY)]
     for begun in range(0, HISTORY, 1000):
         some = ids[begun : begun + 1000]
@@ -230,9 +232,11 @@ def grow(plane: Plane) -> None:
                 for each in some
                 for one in events
             ]
-            for row in copied:
+            outages = [aged(outage, operation_id=each) for each in some]
+            for row in (*copied, *outages):  # the store numbers them itself
                 del row["id"]
             session.execute(insert(Event), copied)
+            session.execute(insert(Outage), outages)
     if plane.store.engine.dialect.name == "postgresql":  # autovacuum would, in its time
         with plane.observer.engine.connect() as connection:
             connection.execute(text("ANALYZE"))

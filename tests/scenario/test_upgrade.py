@@ -15,6 +15,7 @@ STEPS = [
     "rebuild",
     "await_agent",
     "post_upgrade",
+    "let_in",
     "verify",
     "tidy",
     "forget",

@@ -27,6 +27,16 @@ class Fields(FormattableColumn[Mapping[str, Any]]):
         return "\n".join(f"{key}: {value}" for key, value in self._value.items() if value not in (None, ""))
 
 
+class Problem(FormattableColumn[Mapping[str, Any]]):
+    """An error with its findings."""
+
+    def human_readable(self) -> str:
+        """Give a line for each part of the error and for each finding."""
+        parts = Fields({key: value for key, value in self._value.items() if key != "findings"})
+        found = [f"{each['severity']}: {each['check']}: {each['seen']}" for each in self._value["findings"]]
+        return "\n".join([parts.human_readable(), *found])
+
+
 class Steps(FormattableColumn[list[dict[str, Any]]]):
     """The steps of an operation."""
 
@@ -67,6 +77,8 @@ def instance(found: "Instance", **more: Any) -> Columns:
             "address": address(found),
             "port": found.port,
             "configuration": (found.configuration or {}).get("name"),
+            "undo": found.undo and Fields(found.undo.model_dump()),
+            "undo_window": found.undo_window,
             "flavor": found.flavor.get("id"),
             "volume_id": found.volume_id,
             "volume_size": volume.get("size"),
@@ -98,10 +110,13 @@ def operation(found: "Operation") -> Columns:
             "reason": found.reason or None,
             "seconds": found.seconds,
             "downtime_seconds": found.downtime_seconds,
+            "outage": Fields(_outage(found.outage)) if found.outage else None,
             "actor": found.actor or None,
             "inputs": Fields(found.inputs) if found.inputs else None,
             "steps": Steps([_step(step) for step in found.steps]) if found.steps else None,
-            "error": Fields(found.error.model_dump()) if found.error else None,
+            "error": Problem(found.error.model_dump(mode="json")) if found.error else None,
+            "turned_back_at": found.turned_back_at,
+            "came_back": found.came_back or None,
             "verbs": Lines(found.verbs) if found.verbs else None,
             "created": found.created,
             "ended": found.ended,
@@ -156,6 +171,12 @@ def version(found: "DatastoreVersion") -> Columns:
             "upgrade_from": Lines(found.upgrade_from) if found.upgrade_from else None,
         }
     )
+
+
+def _outage(outage: Mapping[str, Any]) -> dict[str, Any]:
+    """Give what says how long it was, and how exactly that is known."""
+    exact = {name: round(outage[name], 3) for name in ("seconds", "longest", "resolution")}
+    return {**exact, "count": outage["count"], "whole": outage["whole"]}
 
 
 def _step(step: "Step") -> dict[str, Any]:

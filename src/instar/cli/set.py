@@ -28,4 +28,7 @@ class SetInstance(Command):
 
 
 def _window(text: str) -> float | None:
-    return None if text == "default" else float(text)
+    try:
+        return None if text == "default" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of seconds nor `default`") from None

@@ -80,6 +80,20 @@ def test_a_server_that_somebody_is_changing_is_left_to_them(local_rig: Rig) -> N
     until(lambda: len(local_rig.boots()) == 2, "it is brought back afterwards")
 
 
+def test_a_call_does_not_wait_for_ever_for_a_process_that_is_frozen_at_its_work(
+    local_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "LONGEST_WAIT", 0.05)
+    provider, place = local_rig.harness.reopen(), local_rig.harness.place(local_rig.handle)
+    with (
+        records.locked(place.with_suffix(".lock")),
+        pytest.raises(ProviderError, match="somebody else") as refused,
+    ):
+        provider.stop_server(local_rig.handle, "s")
+    assert refused.value.body.retryable
+    assert local_rig.up().state == ServerState.ACTIVE
+
+
 def test_a_server_that_runs_is_not_touched(local_rig: Rig) -> None:
     place = local_rig.harness.place(local_rig.handle)
     before = (place / "server.json").stat()

@@ -38,6 +38,7 @@ class Fail:
     """The step failed for good; the story says where that leads."""
 
     error: InstarError
+    outage: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ def write(
                 raise StoryError(f"Step {step.name} of {story.kind} goes to {outcome.step}, which is no step")
             _advance(session, now, story, operation, step, outcome, target)
         case Fail():
+            operation.outage = dict(outcome.outage) if outcome.outage is not None else operation.outage
             fail(session, now, story, operation, step, outcome.error)
 
 
@@ -225,7 +226,9 @@ def _end(
     operation.ended = now
     operation.slot = operation.permit = operation.owner = operation.lease_until = operation.due_at = None
     operation.reason = ""
-    operation.downtime = _downtime(session, operation) if story.ends_as == InstanceStatus.ACTIVE else None
+    lasting = error is not None and not harmless  # clients may be out still: nobody knows for how long
+    measured = story.ends_as == InstanceStatus.ACTIVE and not lasting
+    operation.downtime = _downtime(session, operation) if measured else None
     operation.asked_back = None
     if not (error and not harmless):  # what a resumed step needs is kept while it may be resumed
         operation.secrets = None

@@ -1,6 +1,7 @@
 """Whether a database lets clients in, asked as a client does: over the network, without an account.
 
-Asking is cheap for both sides and leaves nothing in the database's log.
+Asking is cheap for both sides. PostgreSQL logs a line for who was refused, and none for who was asked for a
+password and went away.
 """
 
 import socket
@@ -47,7 +48,10 @@ def _postgresql(connection: socket.socket) -> bool:
 
 
 def _mysql(connection: socket.socket) -> bool:
-    """Wait for the greeting, which is an error when the server lets nobody in."""
+    """Wait for the greeting, which is an error when the server lets nobody in.
+
+    Going away after it counts towards the server's `max_connect_errors`.
+    """
     header = _read(connection, 5)
     if header[4] != 0xFF:
         return True

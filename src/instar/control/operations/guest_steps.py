@@ -74,7 +74,7 @@ def watched(run: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
     def step(ctx: Context) -> Outcome:
         ctx.watch()
         outcome = run(ctx)
-        return replace(outcome, outage=ctx.outage()) if isinstance(outcome, Done) else outcome
+        return replace(outcome, outage=ctx.outage()) if isinstance(outcome, Done | Fail) else outcome
 
     return step
 

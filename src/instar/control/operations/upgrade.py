@@ -8,18 +8,20 @@ Switch: clients are out. Until the rebuild, the way back is to start the databas
  4. snapshot     the volume's state is kept, where the plan says so
  5. rebuild      the provider wipes the root disk and puts the new image in its place
  6. await_agent  the new image's agent answers, as the one that was expected
- 7. post_upgrade the guest restores configuration, upgrades the data files, checks, lets clients in
+ 7. post_upgrade the guest restores configuration, upgrades the data files, starts, checks, runs probes
+ 8. let_in       the guest lets clients in: from here on they may write to the new version
 Settle: clients are served again, on the new image.
- 8. verify       what runs is read back from database and machine, and held against what was promised
- 9. tidy         statistics and old files; the instance does not depend on it
-10. forget       what an earlier upgrade kept for its undoing goes
-11. finish       the record changes: this is where the instance's version becomes the new one
+ 9. verify       what runs is read back from database and machine, and held against what was promised
+10. tidy         statistics and old files; the instance does not depend on it
+11. forget       what an earlier upgrade kept for its undoing goes
+12. finish       the record changes: this is where the instance's version becomes the new one
 
 A failure in 1 or 2 leaves the instance alone. One in 3 or 4 takes the way back `reinstate`: the old database
-is started again on the old image. One in 5 to 8 ends in ERROR with a fault, and `resume` runs the failed step
+is started again on the old image. One in 5 to 9 ends in ERROR with a fault, and `resume` runs the failed step
 again; with `on_failure=rollback`, or when an operator says so, it leads back onto the old image (see
 `ways_back`). Every step may be repeated: guest work is a named job, the rebuild carries the operation's id as
-its token.
+its token. Clients are let in by a step of their own, so that the record knows for certain whether they may
+have written to the new version: what they wrote is never reverted unasked.
 """
 
 from typing import Any
@@ -148,6 +150,7 @@ def pre_upgrade(ctx: Context) -> Outcome:
         target_glibc=manifest.glibc,
         target_icu=manifest.icu,
         method=ctx.inputs["method"],
+        target_extensions=manifest.extensions,
     )
     outcome = guest_steps.run_job(ctx, "pre_upgrade", params)
     return Done({"upgrade_info": dict(outcome.output)}) if isinstance(outcome, Done) else outcome
@@ -173,7 +176,7 @@ def await_agent(ctx: Context) -> Outcome:
 
 @watched
 def post_upgrade(ctx: Context) -> Outcome:
-    """Let the new agent upgrade the data files, check, and let clients in."""
+    """Let the new agent upgrade the data files, start the database, and check; clients are kept out."""
     params = PostUpgradeParams(
         upgrade_info=ctx.output("pre_upgrade")["upgrade_info"],
         configuration=ctx.output("preflight")["settings"],
@@ -181,6 +184,12 @@ def post_upgrade(ctx: Context) -> Outcome:
         resumed=ctx.work.resumes > 0,
     )
     return guest_steps.run_job(ctx, "post_upgrade", params)
+
+
+@watched
+def let_in(ctx: Context) -> Outcome:
+    """Let clients in."""
+    return guest_steps.run_job(ctx, "start")
 
 
 # -- settle -------------------------------------------------------------------------------------------------
@@ -249,6 +258,7 @@ STORY: Story[Context] = Story(
         Step("rebuild", rebuild, Stretch.SWITCH, patience=600, way_back=ways_back.choose),
         Step("await_agent", await_agent, Stretch.SWITCH, patience=300, way_back=ways_back.choose),
         Step("post_upgrade", post_upgrade, Stretch.SWITCH, patience=600, way_back=ways_back.choose),
+        Step("let_in", let_in, Stretch.SWITCH, patience=180, way_back=ways_back.choose),
         Step("verify", verify, Stretch.SETTLE, patience=60, way_back=ways_back.choose),
         Step("tidy", tidy, Stretch.SETTLE, patience=600, optional=True),
         Step("forget", forget, Stretch.SETTLE, patience=300, optional=True),

@@ -19,8 +19,8 @@ from instar.wire.agent import ComeBackParams
 from instar.wire.errors import NoWayBack
 from instar.wire.states import ServerState, Stretch
 
-AFTER_CLIENTS = ("verify",)
-"""Steps of an upgrade before which clients were let in, so that going back to a snapshot loses writes."""
+AFTER_CLIENTS = ("let_in", "verify")
+"""Steps of an upgrade in which clients may have written already, so that a snapshot lacks what they wrote."""
 
 
 def choose(operation: Operation) -> str:

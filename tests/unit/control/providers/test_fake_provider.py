@@ -5,7 +5,7 @@ import pytest
 from instar.control.providers.base import Handle, ServerSpec
 from instar.control.providers.fake import FakeProvider
 from instar.wire.agent import Manifest
-from instar.wire.errors import ProviderError
+from instar.wire.errors import NotFound, ProviderError
 from instar.wire.states import ServerState
 
 
@@ -88,3 +88,43 @@ def test_a_lost_server_is_missing_and_lets_its_volume_go(fake: FakeProvider) -> 
     assert stopped == ["s"]
     fake.destroy_volume(fake.find_volume("s") or {})
     assert fake.find_volume("s") is None
+
+
+def test_slow_snapshots_and_reverts_tell_how_far_they_are(fake: FakeProvider) -> None:
+    volume = fake.ensure_volume("v", 1).handle
+    for verb in ("snapshot_volume", "revert_volume"):
+        fake.dials.slow(verb, 3)
+    made = [fake.snapshot_volume(volume, "s") for _ in range(3)]
+    assert [each.ready for each in made] == [False, False, True]
+    assert made[0].moved < made[1].moved
+    reverted = [fake.revert_volume(volume, made[2].handle) for _ in range(3)]
+    assert [each.done for each in reverted] == [False, False, True]
+    assert reverted[0].moved < reverted[1].moved
+
+
+def test_what_guests_keep_for_a_volume_goes_back_with_it(fake: FakeProvider) -> None:
+    kept = {"v": "before"}
+    fake.on_snapshot = kept.get
+    fake.on_revert = kept.__setitem__
+    volume = fake.ensure_volume("v", 1).handle
+    snapshot = fake.snapshot_volume(volume, "s").handle
+    kept["v"] = "after"
+    fake.revert_volume(volume, snapshot)
+    assert kept == {"v": "before"}
+
+
+def test_images_can_be_lost_damaged_dead_or_hold_another_agent(fake: FakeProvider) -> None:
+    server, booted = make(fake), list[str]()
+    fake.on_boot = lambda name, image, files: booted.append(image)
+    fake.damaged.add("new")
+    with pytest.raises(ProviderError, match="damaged"):
+        fake.stage(server, "new")
+    fake.damaged.clear()
+    fake.dead.add("new")
+    assert fake.rebuild_server(server, "new", {}, "t").state == ServerState.ACTIVE
+    assert booted == []
+    fake.swap_agent("old", "9")
+    assert (fake.boots("old").agent_version, fake.image("old").manifest.agent_version) == ("9", "1")
+    fake.lose_image("new")
+    with pytest.raises(NotFound):
+        fake.image("new")

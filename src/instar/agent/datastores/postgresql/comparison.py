@@ -7,6 +7,8 @@ from instar.wire.agent import ReadBack
 from instar.wire.errors import Finding, GuestError, Severity
 
 _LOST = "Clients are kept out. Put the volume back to its snapshot, or see what removed it."
+_SECRETIVE = ("_command", "conninfo")
+"""Ends of the names of settings whose values may hold secrets: they are not told."""
 _SETTING = "Correct the configuration; after a resume the difference is told only."
 
 
@@ -55,7 +57,8 @@ def _otherwise(
 ) -> Iterator[Finding]:
     for name, value in before.items():
         if name not in changed and after.get(name) != value:
-            now = f"is {after[name]!r} now" if name in after else "is not set any more"
-            yield Finding(
-                check="setting", severity=severity, seen=f"{name} was {value!r} and {now}", remedy=_SETTING
-            )
+            was, now = (f" was {value!r}", f" is {after.get(name)!r} now")
+            if name.endswith(_SECRETIVE):
+                was, now = (" was set", " is set otherwise now")
+            seen = f"{name}{was} and{now if name in after else ' is not set any more'}"
+            yield Finding(check="setting", severity=severity, seen=seen, remedy=_SETTING)

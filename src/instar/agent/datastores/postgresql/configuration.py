@@ -59,18 +59,18 @@ def changing(data: Path, configuration: Mapping[str, Any] | None) -> set[str]:
     return set() if configuration is None else names(data) | {name.lower() for name in configuration}
 
 
-def replace(data: Path, configuration: Mapping[str, Any] | None) -> bool:
-    """Put users' values in place of those before; None keeps them. Tells whether there was a change.
+def differs(data: Path, configuration: Mapping[str, Any] | None) -> bool:
+    """Tell whether users' values are others than those in place; None means those. Raises BadRequest."""
+    path = data / OURS
+    return configuration is not None and not (
+        path.is_file() and path.read_text("utf-8") == values(configuration)
+    )
 
-    Repeatable. Raises BadRequest.
-    """
-    if configuration is None:
-        return False
-    text, path = values(configuration), data / OURS
-    if path.is_file() and path.read_text("utf-8") == text:
-        return False
-    durable.write(path, text)
-    return True
+
+def replace(data: Path, configuration: Mapping[str, Any] | None) -> None:
+    """Put users' values in place of those before; None keeps them. Repeatable. Raises BadRequest."""
+    if configuration is not None:
+        durable.write(data / OURS, values(configuration))
 
 
 def write(data: Path, configuration: Mapping[str, Any]) -> None:

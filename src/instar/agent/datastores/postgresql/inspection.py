@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
 
-from instar.agent.datastores.postgresql import databases, users
+from instar.agent.datastores.postgresql import databases, names, users
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.sessions import Session, session
 from instar.agent.datastores.postgresql.sessions import databases as all_databases
@@ -75,9 +75,11 @@ class Inside:
 
 
 def look_inside(connection: Session) -> Inside:
-    """Look at the database of a session."""
+    """Look at the database of a session; in the server's own ones users have nothing to count."""
+    ours = names.is_reserved_database(connection.info.dbname)
     return Inside(
-        dict(connection.execute(_EXTENSIONS).fetchall()), dict(connection.execute(_CATALOG).fetchall())
+        extensions=dict(connection.execute(_EXTENSIONS).fetchall()),
+        catalog={} if ours else dict(connection.execute(_CATALOG).fetchall()),
     )
 
 

@@ -50,7 +50,8 @@ def come_back(server: Server, params: ComeBackParams, report: Report) -> dict[st
         cluster.clear_remains()
         conversion.put_back(cluster.data)
     info = leaving.noted(layout.state) if desire.read(layout.state) is Desire.UPGRADING else {}
-    changed = configuration.changing(cluster.data, params.configuration)
+    places = cluster.data, layout.state / SAVED
+    changed = set[str]().union(*(configuration.changing(place, params.configuration) for place in places))
     configuration.restore_missing(layout.state / SAVED, cluster.data)
     server.begin(cluster, params.configuration, partial(report, "starting", 30))
     from instar.agent.datastores.postgresql import readiness  # the driver loads while the server starts

@@ -51,8 +51,9 @@ class Server:
 
         A server that runs goes on running, unless it would have to read other values. Repeatable.
         """
-        if configuration.replace(cluster.data, wanted):
+        if configuration.differs(cluster.data, wanted):
             cluster.stop(tick)
+            configuration.replace(cluster.data, wanted)
         self.write_defaults()
         cluster.start(tick)
 

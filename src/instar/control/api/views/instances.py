@@ -1,5 +1,6 @@
 """Instances in answers: the summary of lists, the detail, and what operators see beside it."""
 
+import time
 from typing import Any
 
 from instar.control.api.views.viewer import Viewer, present, timestamp
@@ -86,12 +87,13 @@ def _detail(viewer: Viewer, instance: Instance, operation: Operation | None, *, 
 
 def _undo(instance: Instance) -> rest.Undo:
     kept = instance.undo or {}
+    closed = "its window is closed" if (instance.undo_until or 0) < time.time() else ""
     return rest.Undo(
         **present(
             version=kept["version"],
             until=timestamp(instance.undo_until),
-            possible=not kept["reason"],
-            reason=kept["reason"],
+            possible=not (kept["reason"] or closed),
+            reason=kept["reason"] or closed,
             loses_writes_since=kept["snapshot_at"],
         )
     )

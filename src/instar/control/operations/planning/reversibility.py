@@ -9,7 +9,7 @@ from instar.wire.errors import Finding, Severity
 from instar.wire.plans import PlannedStep
 
 CONVERTS = "post_upgrade"
-"""The step in which data files cross to the new format; clients are let in at its end."""
+"""The step in which data files cross to the new format; clients are let in after it."""
 TAKES_SNAPSHOT = "snapshot"
 
 _LEFT_ALONE = "nothing was changed: the database goes on serving"

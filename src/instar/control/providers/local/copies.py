@@ -79,7 +79,8 @@ class Copies:
         return Sight(moved, not is_ours and now - self._seen[number][1] > STALLED)
 
     def _make(self, number: str, lock: Path, handle: int, job: Job) -> None:
-        partial = lock.with_suffix("")
+        """Copy; an error is told when nothing is left of the copy, which may have filled the disk."""
+        partial, failure = lock.with_suffix(""), None
         try:
             trash.remove(partial)
             job.prepare()
@@ -88,13 +89,15 @@ class Copies:
         except _UnwantedError:
             pass
         except (OSError, InstarError) as error:
-            self._errors[number] = error
+            failure = error
         finally:
-            self._threads.pop(number, None)
-            self._seen.pop(number, None)
             with contextlib.suppress(OSError):
                 trash.remove(partial)
                 lock.unlink(missing_ok=True)
+            if failure is not None:
+                self._errors[number] = failure
+            self._threads.pop(number, None)
+            self._seen.pop(number, None)
             os.close(handle)
 
 

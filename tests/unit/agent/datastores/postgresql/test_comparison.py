@@ -52,3 +52,10 @@ def test_settings_that_were_to_change_are_none_and_after_a_resume_all_are_told_o
     resumed = comparison.findings(BEFORE, after, resumed=True)
     assert [finding.severity for finding in resumed] == [Severity.WARN, Severity.WARN]
     comparison.refuse(resumed)
+
+
+def test_values_that_may_hold_secrets_are_not_told() -> None:
+    before = BEFORE.model_copy(update={"settings": {"archive_command": "put --key secret"}})
+    after = BEFORE.model_copy(update={"settings": {"archive_command": "put --key other-secret"}})
+    (found,) = comparison.findings(before, after)
+    assert found.seen == "archive_command was set and is set otherwise now"

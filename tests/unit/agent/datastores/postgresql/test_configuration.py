@@ -75,11 +75,14 @@ def test_files_cross_to_a_new_directory_but_generated_ones(tmp_path: Path) -> No
 
 def test_values_take_the_place_of_those_before(tmp_path: Path) -> None:
     assert configuration.names(tmp_path) == set()
-    assert configuration.replace(tmp_path, {"Work_Mem": "7MB", "my.ext": 3})
+    given = {"Work_Mem": "7MB", "my.ext": 3}
+    assert configuration.differs(tmp_path, given)
+    configuration.replace(tmp_path, given)
+    configuration.replace(tmp_path, None)
     assert configuration.names(tmp_path) == {"work_mem", "my.ext"}
-    assert not configuration.replace(tmp_path, {"Work_Mem": "7MB", "my.ext": 3})
-    assert not configuration.replace(tmp_path, None)
+    assert not configuration.differs(tmp_path, given)
+    assert not configuration.differs(tmp_path, None)
     assert configuration.changing(tmp_path, {"jit": False}) == {"work_mem", "my.ext", "jit"}
     assert configuration.changing(tmp_path, None) == set()
-    assert configuration.replace(tmp_path, {})
+    configuration.replace(tmp_path, {})
     assert configuration.names(tmp_path) == set()

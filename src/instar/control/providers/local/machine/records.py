@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
+import time
 from pathlib import Path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
+
+LONGEST_WAIT = 60.0
+"""Seconds that a lock is waited for; whoever holds one ends processes at most, which takes half of that."""
+_POLL = 0.005
 
 
 def read(path: Path) -> dict[str, Any] | None:
@@ -70,9 +76,16 @@ def try_lock(path: Path, *, make: bool = False) -> int | None:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock at `path`, waiting for it. Whoever holds it may delete its file."""
-    while (handle := _lock(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX)) is None:
-        pass
+    """Hold the lock at `path`, waiting for it. Whoever holds it may delete its file.
+
+    Raises TimeoutError when somebody else holds it for longer than `LONGEST_WAIT`, as a frozen process does.
+    """
+    deadline = time.monotonic() + LONGEST_WAIT
+    while (handle := try_lock(path, make=True)) is None:
+        if time.monotonic() > deadline:
+            said = f"somebody else has been at work on it for {LONGEST_WAIT:g} seconds"
+            raise TimeoutError(errno.ETIMEDOUT, said, str(path))
+        time.sleep(_POLL)
     try:
         yield
     finally:

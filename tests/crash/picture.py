@@ -1,0 +1,84 @@
+"""What is there after a story, read back from the record, the machine and the guest, without ids and times."""
+
+from collections import Counter
+from typing import Any
+
+from sqlalchemy import select
+
+from instar.control.store.tables import Event, Instance, Operation
+from instar.wire.states import OperationState
+from small_world import SmallWorld
+
+JOBS = {"prepare", "pre_upgrade", "post_upgrade", "settle", "come_back", "start", "stop", "restart",
+        "apply_configuration"}  # fmt: skip
+"""Hooks that act, and so are run as named jobs."""
+
+
+def take(world: SmallWorld, instance_id: str) -> dict[str, Any]:
+    """Take the picture of an instance at rest."""
+    row = world.instance(instance_id)
+    return {"record": _record(row), "machine": machine(world, row), "leaks": leaks(world, row)}
+
+
+def deeds(world: SmallWorld, instance_id: str) -> dict[str, Any]:
+    """Tell what was done and told: named jobs, rebuilds and events, none of which may happen twice."""
+    server = world.provider.servers.get(f"instar-{instance_id}")
+    with world.house.store.read() as session:
+        kinds = session.execute(select(Event.kind).where(Event.instance_id == instance_id)).scalars()
+        told = Counter(kind for kind in kinds if not kind.endswith(".step"))
+    return {
+        "jobs": Counter(hook for whose, hook in world.guests.calls if whose == instance_id and hook in JOBS),
+        "rebuilds": len(server.rebuilds) if server else None,
+        "told": told,
+    }
+
+
+def _record(row: Instance) -> dict[str, Any]:
+    kept = row.undo or {}
+    return {
+        "status": row.status,
+        "fault": row.fault and row.fault["message"],
+        "version": row.version.name,
+        "image": row.image,
+        "engine_version": row.engine_version,
+        "agent_version": row.agent_version,
+        "service_status": row.service_status,
+        "settings": row.settings,
+        "configuration": row.configuration_id is not None,
+        "restart_required": row.restart_required,
+        "undo": (kept.get("version"), kept.get("format_changed"), kept.get("snapshot") is not None),
+        "window": row.undo_until is not None,
+        "deleted": row.deleted,
+        "parts": [part is not None for part in (row.server, row.volume, row.port, row.address)],
+    }
+
+
+def machine(world: SmallWorld, row: Instance) -> dict[str, Any]:
+    """Read back the instance's machine and what its guest and its clients see."""
+    name, provider, guests = f"instar-{row.id}", world.provider, world.guests
+    server, guest = provider.servers.get(name), guests.servers.get(row.id)
+    volume = provider.find_volume(name)
+    database = guests.databases[row.id]
+    return {
+        "server": (server.image, server.up, server.halted, server.volume is not None) if server else None,
+        "snapshots": len(provider.snapshots(volume)) if volume else None,
+        "port": provider.find_port(name) is not None,
+        "guest": (guest.manifest.engine_version, guest.image, guest.running) if guest else None,
+        "database": (database.engine_version, tuple(database.databases), dict(database.settings)),
+    }
+
+
+def leaks(world: SmallWorld, row: Instance) -> list[str]:
+    """Name what is there and should not be: slots, permits and leases, steps that never ended, things of nobody."""
+    with world.house.store.read() as session:
+        operations = list(session.execute(select(Operation)).scalars())
+    found = [f"{each.kind} is open" for each in operations if each.state == OperationState.OPEN]
+    for each in operations:
+        held = (each.slot, each.permit, each.owner, each.lease_until, each.due_at)
+        found += [f"{each.kind} holds {held}"] if any(it is not None for it in held) else []
+    provider, ours = world.provider, f"instar-{row.id}"
+    things = {*provider.servers, *provider._volumes, *provider._ports}
+    found += [f"{name} belongs to nobody" for name in things - {ours}]
+    if row.deleted:
+        found += [f"{name} was deleted" for name in things & {ours}]
+    return found

@@ -1,0 +1,223 @@
+"""A control plane without threads: its workers are driven by hand, and its clock leaps to when work is due."""
+
+import functools
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cryptography.fernet import Fernet
+from sqlalchemy import ColumnElement, event, literal, select, update
+from sqlalchemy.exc import SQLAlchemyError
+
+import taps
+from instar.control import settings, wiring
+from instar.control.engine.worker import Worker
+from instar.control.guests.fake import FakeGuests
+from instar.control.guests.fake_outages import FakeOutages
+from instar.control.operations.desk import Caller, Desk
+from instar.control.operations.stories import STORIES
+from instar.control.providers.fake import FakeProvider
+from instar.control.providers.fake.dials import Dials
+from instar.control.store import schema
+from instar.control.store.session import Store
+from instar.control.store.tables import Instance, Operation
+from instar.wire.states import OperationState
+from world import machines, serves
+
+CALLER = Caller(project="acme", user="alice", is_admin=True)
+_LASTING = {"lock", "_lock", "_images", "_parameters"}
+_SEAL_KEY = Fernet.generate_key()
+ROUNDS = 200
+"""Looks for work after which an operation is taken to be stuck."""
+
+
+@dataclass
+class Clock:
+    """How far the record store's clock has leapt."""
+
+    leapt: float = 0.0
+
+
+class LeapingStore(taps.TappedStore):
+    """A record store whose clock can be put forward."""
+
+    def __init__(self, url: str, leaps: Clock, tap: taps.Tap) -> None:
+        super().__init__(url, pool_size=4)
+        self.leaps, self.tap = leaps, tap
+        event.listen(self.engine, "connect", lambda it, _: it.execute("PRAGMA synchronous=OFF"))
+
+    @property
+    def clock(self) -> ColumnElement[float]:
+        """The store's own clock, and what it has leapt."""
+        return super().clock + literal(self.leaps.leapt)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A world as it was at one moment."""
+
+    records: bytes
+    leapt: float
+    fakes: tuple[dict[str, Any], ...]
+
+
+@dataclass
+class SmallWorld:
+    """Fake machines and guests, a record store, and workers that come and go."""
+
+    house: wiring.House
+    provider: FakeProvider
+    guests: FakeGuests
+    outages: FakeOutages
+    desk: Desk
+    leaps: Clock
+    stores: list[Store]
+
+    def worker(self, tap: taps.Tap | None = None) -> Worker:
+        """Make another worker; every call that it makes goes through the tap."""
+        tap = tap or taps.Tap()
+        store = LeapingStore(str(self.house.store.url), self.leaps, tap)
+        self.stores.append(store)
+        provider: Any = taps.Tapped(self.provider, "provider", tap)
+        house = replace(self.house, store=store, provider=provider)
+        worker = wiring.make_worker(house, taps.TappedGuests(self.guests, tap), self.outages)
+        taps.tap_steps(worker, tap)
+        return worker
+
+    def drive(self, worker: Worker, until: Callable[[], bool] = lambda: False) -> None:
+        """Have a worker do all that is due, putting the clock forward when it would wait.
+
+        As in the real one, an error of the record store ends a turn, and the lease runs out.
+        """
+        for _ in range(ROUNDS):
+            if until() or not self.is_busy():
+                return
+            try:
+                if not self._turn(worker):
+                    self._leap(worker)
+            except SQLAlchemyError:
+                continue
+        raise AssertionError(f"stuck: {self.open_operations()}")
+
+    def settle(self) -> None:
+        """Do all that is due with a worker that nothing happens to."""
+        self.drive(self.worker())
+
+    def is_busy(self) -> bool:
+        """Tell whether an operation is open."""
+        return bool(self.open_operations())
+
+    def open_operations(self) -> list[tuple[str, str, str]]:
+        """Tell of each open operation where it stands and what it waits for."""
+        with self.house.store.read() as session:
+            query = select(Operation).where(Operation.state == OperationState.OPEN)
+            return [(row.kind, row.cursor, row.reason) for row in session.execute(query).scalars()]
+
+    def instance(self, instance_id: str) -> Instance:
+        """Read an instance's row."""
+        with self.house.store.read() as session:
+            return session.get_one(Instance, instance_id)
+
+    def operation(self, operation_id: str) -> Operation:
+        """Read an operation's row."""
+        with self.house.store.read() as session:
+            return session.get_one(Operation, operation_id)
+
+    def keep(self) -> Kept:
+        """Keep the world as it is."""
+        with closing(sqlite3.connect(str(self.house.store.url.database))) as records:
+            image = records.serialize()
+        return Kept(image, self.leaps.leapt, tuple(_held(each) for each in self._fakes()))
+
+    def resume(self, kept: Kept) -> None:
+        """Be as the world was that was kept, as if its worker had given back what it held."""
+        with self.house.store.begin() as session:
+            free = {"owner": None, "lease_until": None}
+            session.execute(update(Operation).where(Operation.lease_until.is_not(None)).values(**free))
+        self.leaps.leapt = kept.leapt
+        for fake, held in zip(self._fakes(), kept.fakes, strict=True):
+            vars(fake).update(copy_of(held))
+
+    def _fakes(self) -> tuple[Any, ...]:
+        return self.provider, self.guests, self.outages
+
+    def _turn(self, worker: Worker) -> bool:
+        """Claim and run what is due; tells whether there was anything."""
+        due = worker.leases.due(8, list(STORIES))
+        for candidate in due:
+            claim = worker.leases.claim(candidate, capped=True)
+            if claim is not None:
+                worker.runner.run(claim)
+        return bool(due)
+
+    def _leap(self, worker: Worker) -> None:
+        """Put the clock forward to when something is due, or a lease has run out."""
+        pause = worker.leases.next_due(list(STORIES))
+        self.leaps.leapt += worker.settings.lease + 0.01 if pause is None else max(pause, 0.0) + 0.001
+
+
+def _held(fake: Any) -> dict[str, Any]:
+    """Copy what a fake holds and that changes."""
+    return copy_of({name: it for name, it in vars(fake).items() if name not in _LASTING and not callable(it)})
+
+
+def copy_of(held: dict[str, Any]) -> dict[str, Any]:
+    """Copy values; errors, which nobody changes, stay the same ones."""
+    return deepcopy(held, {id(error): error for error in _errors(held)})
+
+
+def _errors(held: Any) -> Iterator[BaseException]:
+    if isinstance(held, BaseException):
+        yield held
+    for inner in held.values() if isinstance(held, dict) else held if isinstance(held, list) else ():
+        yield from _errors(inner)
+    if isinstance(held, Dials):
+        yield from _errors(vars(held))
+
+
+@contextmanager
+def small_world(kept: Kept | None = None) -> Iterator[SmallWorld]:
+    """Make one, with images of PostgreSQL 16.9, 17.10, 17.11 and 18.6; or as one was that was kept."""
+    with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder:
+        (Path(folder) / "instar.db").write_bytes(kept.records if kept else _records())
+        (Path(folder) / "seal.key").write_bytes(_SEAL_KEY)
+        conf = settings.load([], {"state_dir": folder, "provider": "fake", "api.answer_timeout": 0.1})
+        provider, guests = machines()
+        leaps = Clock()
+        house = wiring.build(conf, provider)
+        house.store.close()
+        store = LeapingStore(str(house.store.url), leaps, taps.Tap())
+        house = replace(house, store=store)
+        outages = FakeOutages(lambda address: serves(store, guests, address))
+        desk = wiring.make_desk(house, lambda: None)
+        world = SmallWorld(house, provider, guests, outages, desk, leaps, [store])
+        if kept:
+            world.resume(kept)
+        try:
+            yield world
+        finally:
+            for each in world.stores:
+                each.close()
+
+
+def _fast_folder() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+@functools.cache
+def _records() -> bytes:
+    """The file of a record store that knows the images: made once, as it takes a while."""
+    with tempfile.TemporaryDirectory() as folder:
+        conf = settings.load([], {"state_dir": folder, "provider": "fake"})
+        provider, _ = machines()
+        house = wiring.build(conf, provider)
+        schema.upgrade(house.store)
+        wiring.register_images(house)
+        wiring.read_catalogues(house)
+        house.store.close()
+        return (Path(folder) / "instar.db").read_bytes()

@@ -1,0 +1,87 @@
+"""Every story, struck at every point by every fault, in one process: each ends as if nothing had happened."""
+
+import pytest
+
+import picture
+from cells import FROZEN, KILLED, LOST_ANSWER, PASSING, REFUSED, Cell, all_cells, rehearse
+from instar.control.operations import resume, turn_back
+from life_stories import TALES, End, Tale
+from small_world import CALLER, SmallWorld, small_world
+from taps import Killed, Tap, passing_error, refusal
+
+CELLS = tuple(all_cells())
+
+
+@pytest.mark.parametrize("tale", TALES, ids=lambda tale: tale.name)
+def test_a_story_ends_as_stated(tale: Tale) -> None:
+    seen = rehearse(tale).seen
+    record, machine = seen["record"], seen["machine"]
+    assert seen["leaks"] == []
+    assert (record["status"], record["fault"], record["version"]) == (tale.end.status, None, tale.end.version)
+    assert record["undo"][0] == tale.end.undoable
+    if tale.end.gone:
+        assert (machine["server"], machine["snapshots"], machine["port"], machine["guest"]) == (None, None, False, None)
+        return
+    assert machine["server"] == (record["image"], True, False, True)
+    assert machine["guest"] == (tale.end.running, record["image"], True)
+    assert machine["database"][:2] == (tale.end.running, tale.end.written)
+    assert machine["snapshots"] == tale.end.snapshots
+    assert record["engine_version"] == tale.end.running
+    assert record["service_status"] == "HEALTHY"
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.fault != REFUSED], ids=str)
+def test_a_struck_story_ends_as_if_nothing_had_happened(cell: Cell) -> None:
+    rehearsal = rehearse(cell.tale)
+    with small_world(rehearsal.kept[cell.point.step]) as world:
+        run(world, cell)
+        assert world.operation(rehearsal.operation_id).state == cell.tale.end.state
+        assert picture.take(world, rehearsal.instance_id) == rehearsal.seen
+        deeds = picture.deeds(world, rehearsal.instance_id)
+        assert deeds == rehearsal.deeds
+
+
+def run(world: SmallWorld, cell: Cell) -> None:
+    """Run the rest of a story, with the fault striking at its point."""
+    tap = Tap(armed=cell.point)
+    tap.strike = lambda: strike(world, cell)
+    try:
+        world.drive(world.worker(tap))
+    except Killed:
+        world.settle()
+    assert tap.armed is None, "the point was not passed"
+
+
+def strike(world: SmallWorld, cell: Cell) -> None:
+    """Do what the fault does; a frozen worker goes on when another one has done all that there was to do."""
+    match cell.fault:
+        case "killed":
+            raise Killed
+        case "frozen":
+            world.settle()
+        case "lost answer" | "passing":
+            raise passing_error(cell.point.room)
+        case "refused":
+            raise refusal(cell.point.room)
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.fault == REFUSED], ids=str)
+def test_what_was_refused_leaves_a_way_on(cell: Cell) -> None:
+    rehearsal = rehearse(cell.tale)
+    with small_world(rehearsal.kept[cell.point.step]) as world:
+        run(world, cell)
+        instance_id = rehearsal.instance_id
+        if world.instance(instance_id).status == "ERROR":
+            assert verbs(world, rehearsal.operation_id)[:1] == ["resume"]
+            resume.request(world.desk, CALLER, rehearsal.operation_id)
+            world.settle()
+        elif world.operation(rehearsal.operation_id).state != cell.tale.end.state:
+            assert picture.leaks(world, world.instance(instance_id)) == []
+            cell.tale.begin(world, instance_id)
+            world.settle()
+        assert picture.take(world, instance_id) == rehearsal.seen
+
+
+def verbs(world: SmallWorld, operation_id: str) -> list[str]:
+    with world.house.store.read() as session:
+        return turn_back.verbs(session, session.get_one(turn_back.Operation, operation_id))
