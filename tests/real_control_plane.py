@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,18 +69,27 @@ class ControlPlane:
             name = manifest.digest.removeprefix("sha256:")
             (self.home / "images" / name).symlink_to(self.images.image_dir / name)
 
-    def start(self, program: str = "serve") -> psutil.Popen:
-        """Start a program and wait until it says that it is ready."""
-        log = self.home / f"{program}.log"
-        begin = log.stat().st_size if log.exists() else 0
-        with log.open("a") as output:
+    def words(self, program: str) -> list[str | Path]:
+        """Give the words that start a program."""
+        return [INSTAR, program]
+
+    def start_in_background(self, program: str) -> psutil.Popen:
+        """Start a program."""
+        with (self.home / f"{program}.log").open("a") as output:
             started = psutil.Popen(
-                [INSTAR, program, "--config-file", self.home / "instar.conf"],
+                [*self.words(program), "--config-file", self.home / "instar.conf"],
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
         self.running.append(started)
+        return started
+
+    def start(self, program: str = "serve") -> psutil.Popen:
+        """Start a program and wait until it says that it is ready."""
+        log = self.home / f"{program}.log"
+        begin = log.stat().st_size if log.exists() else 0
+        started = self.start_in_background(program)
 
         def is_ready() -> bool:
             assert started.poll() is None, log.read_text()[begin:]
@@ -161,12 +170,17 @@ class ControlPlane:
 
 
 @contextmanager
-def installed(images: Images, *programs: str, store_url: str | None = None) -> Iterator[ControlPlane]:
+def installed(
+    images: Images,
+    *programs: str,
+    store_url: str | None = None,
+    kind: Callable[[Path, Images], ControlPlane] = ControlPlane,
+) -> Iterator[ControlPlane]:
     """Run programs of an installation of its own; at the end nothing may be left of its instances.
 
     Its directory is kept when that did not go well; its processes never are.
     """
-    plane = ControlPlane(home(), images)
+    plane = kind(home(), images)
     try:
         plane.configure(store_url)
         if store_url:

@@ -1,6 +1,7 @@
 """Every cell there is: each story struck at each of its points by each fault that can strike there."""
 
 import functools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -64,7 +65,7 @@ class Rehearsal:
     points: tuple[Point, ...]
     kept: dict[str, Kept]
     seen: dict[str, Any]
-    deeds: dict[str, Any]
+    deeds: Counter[str]
 
 
 @functools.cache

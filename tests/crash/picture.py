@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import select
 
 from instar.control.store.tables import Event, Instance, Operation
+from instar.wire.events import STEP
 from instar.wire.states import OperationState
 from small_world import SmallWorld
 
@@ -20,17 +21,15 @@ def take(world: SmallWorld, instance_id: str) -> dict[str, Any]:
     return {"record": _record(row), "machine": machine(world, row), "leaks": leaks(world, row)}
 
 
-def deeds(world: SmallWorld, instance_id: str) -> dict[str, Any]:
-    """Tell what was done and told: named jobs, rebuilds and events, none of which may happen twice."""
+def deeds(world: SmallWorld, instance_id: str) -> Counter[str]:
+    """Count what was done and told: named jobs, rebuilds and events."""
     server = world.provider.servers.get(f"instar-{instance_id}")
+    done = Counter(hook for whose, hook in world.guests.calls if whose == instance_id and hook in JOBS)
     with world.house.store.read() as session:
         kinds = session.execute(select(Event.kind).where(Event.instance_id == instance_id)).scalars()
-        told = Counter(kind for kind in kinds if not kind.endswith(".step"))
-    return {
-        "jobs": Counter(hook for whose, hook in world.guests.calls if whose == instance_id and hook in JOBS),
-        "rebuilds": len(server.rebuilds) if server else None,
-        "told": told,
-    }
+        done.update(kind for kind in kinds if kind != STEP)
+    done["rebuild"] = len(server.rebuilds) if server else 0
+    return done
 
 
 def _record(row: Instance) -> dict[str, Any]:
@@ -42,7 +41,6 @@ def _record(row: Instance) -> dict[str, Any]:
         "image": row.image,
         "engine_version": row.engine_version,
         "agent_version": row.agent_version,
-        "service_status": row.service_status,
         "settings": row.settings,
         "configuration": row.configuration_id is not None,
         "restart_required": row.restart_required,

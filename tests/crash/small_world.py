@@ -62,7 +62,7 @@ class Kept:
     """A world as it was at one moment."""
 
     records: bytes
-    leapt: float
+    now: float
     fakes: tuple[dict[str, Any], ...]
 
 
@@ -132,16 +132,21 @@ class SmallWorld:
         """Keep the world as it is."""
         with closing(sqlite3.connect(str(self.house.store.url.database))) as records:
             image = records.serialize()
-        return Kept(image, self.leaps.leapt, tuple(_held(each) for each in self._fakes()))
+        return Kept(image, self.now(), tuple(_held(each) for each in self._fakes()))
 
     def resume(self, kept: Kept) -> None:
         """Be as the world was that was kept, as if its worker had given back what it held."""
         with self.house.store.begin() as session:
             free = {"owner": None, "lease_until": None}
             session.execute(update(Operation).where(Operation.lease_until.is_not(None)).values(**free))
-        self.leaps.leapt = kept.leapt
+        self.leaps.leapt += kept.now - self.now()
         for fake, held in zip(self._fakes(), kept.fakes, strict=True):
             vars(fake).update(copy_of(held))
+
+    def now(self) -> float:
+        """Tell what time it is for the record store."""
+        with self.house.store.read() as session:
+            return self.house.store.now(session)
 
     def _fakes(self) -> tuple[Any, ...]:
         return self.provider, self.guests, self.outages

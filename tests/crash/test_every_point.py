@@ -5,6 +5,7 @@ import pytest
 import picture
 from cells import FROZEN, KILLED, LOST_ANSWER, PASSING, REFUSED, Cell, all_cells, rehearse
 from instar.control.operations import resume, turn_back
+from instar.control.operations.stories import STORIES
 from life_stories import TALES, End, Tale
 from small_world import CALLER, SmallWorld, small_world
 from taps import Killed, Tap, passing_error, refusal
@@ -27,7 +28,6 @@ def test_a_story_ends_as_stated(tale: Tale) -> None:
     assert machine["database"][:2] == (tale.end.running, tale.end.written)
     assert machine["snapshots"] == tale.end.snapshots
     assert record["engine_version"] == tale.end.running
-    assert record["service_status"] == "HEALTHY"
 
 
 @pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.fault != REFUSED], ids=str)
@@ -37,8 +37,8 @@ def test_a_struck_story_ends_as_if_nothing_had_happened(cell: Cell) -> None:
         run(world, cell)
         assert world.operation(rehearsal.operation_id).state == cell.tale.end.state
         assert picture.take(world, rehearsal.instance_id) == rehearsal.seen
-        deeds = picture.deeds(world, rehearsal.instance_id)
-        assert deeds == rehearsal.deeds
+        twice = picture.deeds(world, rehearsal.instance_id) - rehearsal.deeds
+        assert twice == {}, "done or told more often than when nothing happens"
 
 
 def run(world: SmallWorld, cell: Cell) -> None:
@@ -79,7 +79,15 @@ def test_what_was_refused_leaves_a_way_on(cell: Cell) -> None:
             assert picture.leaks(world, world.instance(instance_id)) == []
             cell.tale.begin(world, instance_id)
             world.settle()
-        assert picture.take(world, instance_id) == rehearsal.seen
+        seen = picture.take(world, instance_id)
+        if is_optional(cell):  # what could not be deleted is kept, until the next upgrade or the delete
+            seen["machine"]["snapshots"] = rehearsal.seen["machine"]["snapshots"]
+        assert seen == rehearsal.seen
+
+
+def is_optional(cell: Cell) -> bool:
+    """Tell whether the step's failure is told of, and the story goes on."""
+    return any((step := story.find(cell.point.step)) and step.optional for story in STORIES.values())
 
 
 def verbs(world: SmallWorld, operation_id: str) -> list[str]:

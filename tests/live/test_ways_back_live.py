@@ -110,7 +110,7 @@ def test_a_probe_that_fails_afterwards_leads_back_before_clients_see_the_new_ver
 def test_an_image_whose_agent_never_answers_leads_back(
     plane: ControlPlane, images: Images, instance: RealInstance, tmp_path: Path
 ) -> None:
-    plane.use_image("17.10", with_broken_agent(images, tmp_path))
+    plane.use_image("17.10", with_broken_agent(plane, images, tmp_path))
     client = plane.client
     with instance.written_to():
         started = client.instances.upgrade(instance.id, "17.10", on_failure="rollback")
@@ -129,7 +129,7 @@ def is_at(plane: ControlPlane, operation: Operation, step: str) -> bool:
     return now.step == step
 
 
-def with_broken_agent(images: Images, tmp: Path) -> str:
+def with_broken_agent(plane: ControlPlane, images: Images, tmp: Path) -> str:
     """Make an image whose agent ends as soon as it starts; gives its digest."""
     root = tmp / "broken"
     shutil.copytree(
@@ -140,7 +140,7 @@ def with_broken_agent(images: Images, tmp: Path) -> str:
     program.write_text("raise SystemExit('no agent today')\n")
     changes = {"digest": tree.digest(root), "recipe": "postgresql-17.10-without-agent"}
     manifest = images.postgresql_17.model_copy(update=changes)
-    store.keep(images.image_dir, root, manifest, [])
+    store.keep(plane.home / "images", root, manifest, [])
     return manifest.digest
 
 

@@ -310,3 +310,15 @@ def test_a_newer_upgrade_is_what_can_be_undone(world: World) -> None:
     assert kept
     assert kept.version == "17.11"
     assert snapshots(world, instance_id) == 1
+
+
+def test_the_downtime_of_a_way_back_counts_though_another_worker_watched(world: World) -> None:
+    instance_id = world.create()
+    world.guests.failing["post_upgrade"] = GuestError("It broke")
+    operation = start(world, instance_id, "18.6")
+    fails(world, operation)
+    world.outages.end(operation.id)
+    world.client.operations.rollback(operation)
+    ended = fails(world, operation)
+    assert ended.outage
+    assert (ended.outage["down_since"], ended.outage["whole"]) == (None, False)

@@ -175,8 +175,11 @@ def version(found: "DatastoreVersion") -> Columns:
 
 def _outage(outage: Mapping[str, Any]) -> dict[str, Any]:
     """Give what says how long it was, and how exactly that is known."""
-    exact = {name: round(outage[name], 3) for name in ("seconds", "longest", "resolution")}
-    return {**exact, "count": outage["count"], "whole": outage["whole"]}
+    from instar.wire.outages import OutageView
+
+    seen = OutageView.model_validate(outage)
+    exact = {name: round(getattr(seen, name), 3) for name in ("seconds", "longest", "resolution")}
+    return {**exact, "count": seen.count, "whole": seen.whole}
 
 
 def _step(step: "Step") -> dict[str, Any]:

@@ -65,7 +65,15 @@ def summary(operation: "Operation") -> str:
     downtime = operation.downtime_seconds
     down = "" if downtime is None else f", downtime {downtime:.2f} s"
     name = operation.instance_name or operation.instance_id
-    return f"{operation.kind} of {name} {operation.state.value.lower()}{took}{down}"
+    return f"{operation.kind} of {name} {_how(operation)}{took}{down}"
+
+
+def _how(operation: "Operation") -> str:
+    if operation.error is not None and operation.error.code == "aborted":
+        return "was aborted and taken back" if operation.came_back else "was aborted"
+    if operation.came_back:
+        return "failed and was taken back"
+    return operation.state.value.lower()
 
 
 @contextmanager

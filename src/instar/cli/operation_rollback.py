@@ -2,6 +2,7 @@
 
 import argparse
 
+from instar.cli import _columns
 from instar.cli._command import Columns
 from instar.cli._operation import StartOne
 
@@ -9,7 +10,8 @@ from instar.cli._operation import StartOne
 class RollBackOperation(StartOne):
     """Have a failed upgrade lead back: the instance serves on its old image again.
 
-    To undo an upgrade that succeeded, see `instar rollback`.
+    With --wait, the exit status is 0 when the instance is back where it was. To undo an upgrade that
+    succeeded, see `instar rollback`.
     """
 
     example = "instar operation rollback 0b1e4c9a-6f0e-4c53-8d0b-1f1f6f6d2a10 --wait"
@@ -26,7 +28,18 @@ class RollBackOperation(StartOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""
+        from instar.client.errors import OperationFailed
+
         operation = self.client.operations.rollback(
             parsed_args.operation, discard_writes_since=parsed_args.discard_writes_since
         )
-        return self.show(operation, parsed_args)
+        if not parsed_args.wait:
+            self.say(f"The {operation.kind} is being taken back: instar operation show {operation.id}")
+            return _columns.operation(operation)
+        try:
+            operation = self.settle(operation, wait=True)
+        except OperationFailed as error:
+            if not error.operation.came_back:
+                raise
+            operation = error.operation
+        return _columns.operation(operation)

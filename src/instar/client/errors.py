@@ -90,7 +90,7 @@ class OperationFailed(InstarError):
             f"The {operation.kind} of {operation.instance_name or operation.instance_id} failed"
             f" at step {step}: {cause.brief}",
             seen=cause.seen,
-            remedy=f"{back}{cause.remedy}",
+            remedy=f"{back}{cause.remedy}".rstrip(),
             retryable=cause.retryable,
             findings=cause.findings,
         )

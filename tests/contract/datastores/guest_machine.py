@@ -258,6 +258,12 @@ class Machine:
         assert view.result is not None, view
         return view.result
 
+    def arrive(self, name: str, **params: Any) -> dict[str, Any]:
+        """Run `post_upgrade` to its end and let clients in; gives what `post_upgrade` gave."""
+        told = self.job(name, "post_upgrade", **params)
+        self.job(f"{name}-let-in", "start")
+        return told
+
     def status(self) -> str:
         return str(self.get("/status")["status"])
 

@@ -90,7 +90,7 @@ def test_major_upgrade(make_machine: Make, method: str) -> None:
         info = leave(old, 18, method)
         new = make_machine(18, before=old, older=(17,))
         assert new.status() == "SHUTDOWN"
-        told = new.job("post", "post_upgrade", upgrade_info=info)
+        told = new.arrive("post", upgrade_info=info)
         writer.writes_on()
         settled = new.job("settle", "settle")
         writer.writes_on()
@@ -119,8 +119,8 @@ def test_same_version_upgrade(make_machine: Make, major: int) -> None:
     try:
         info = leave(old, major)
         new = make_machine(major, before=old)
-        told = new.job("post", "post_upgrade", upgrade_info=info)
-        assert new.job("post-again", "post_upgrade", upgrade_info=info) == told
+        told = new.arrive("post", upgrade_info=info)
+        assert new.arrive("post-again", upgrade_info=info) == told
         assert new.job("settle", "settle") == {"removed": []}
         writer.writes_on()
     finally:
@@ -163,7 +163,7 @@ def test_killed_conversion_is_repeated(
         "interrupted",
         True,
     )
-    told = new.job("post", "post_upgrade", upgrade_info=info)
+    told = new.arrive("post", upgrade_info=info)
     assert told["engine_version"] == engine_version(18)
     assert new.status() == "HEALTHY"
     with connect(new) as client:
@@ -176,7 +176,7 @@ def test_data_directory_that_was_not_stopped_is_recovered_first(make_machine: Ma
     writer.stop()
     old.power_off()
     new = make_machine(18, before=old, older=(17,))
-    new.job("post", "post_upgrade", upgrade_info={})
+    new.arrive("post", upgrade_info={})
     assert writer.lost() == set()
 
 
@@ -190,7 +190,7 @@ def test_check_of_pg_upgrade_that_fails_leaves_the_old_version_usable(make_machi
     meddler.power_off()
     new = make_machine(18, before=old, older=(17,))
     with pytest.raises(Untouched, match=r"public\.depends\.p") as refused:
-        new.job("post", "post_upgrade", upgrade_info=info)
+        new.arrive("post", upgrade_info=info)
     assert refused.value.body.brief == "pg_upgrade refuses: reg* data types in user tables"
     assert "resume the operation" in refused.value.body.remedy
     new.power_off()
@@ -206,10 +206,10 @@ def test_setting_that_the_new_version_refuses_is_named(make_machine: Make) -> No
     (old.volume / "instar/saved/instar.conf").write_text("no_such_setting = 1\n")
     new = make_machine(18, before=old, older=(17,))
     with pytest.raises(GuestError) as refused:
-        new.job("post", "post_upgrade", upgrade_info=info)
+        new.arrive("post", upgrade_info=info)
     assert refused.value.body.brief == "The database refuses its configuration: no_such_setting"
     (old.volume / "instar/saved/instar.conf").write_text("")
-    new.job("post-again", "post_upgrade", upgrade_info=info)
+    new.arrive("post-again", upgrade_info=info)
     assert new.status() == "HEALTHY"
 
 

@@ -145,7 +145,7 @@ def test_extension_of_a_newer_version_survives_the_way_to_an_older_library(make_
     )
     info = leave(old, 17)
     new = make_machine(17, before=old)
-    assert new.job("post", "post_upgrade", upgrade_info=info)["extensions_updated"] == []
+    assert new.arrive("post", upgrade_info=info)["extensions_updated"] == []
 
 
 @pytest.mark.parametrize("name", ["postgresql-17.10", "postgresql-18.6"])

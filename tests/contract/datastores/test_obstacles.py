@@ -71,7 +71,7 @@ def test_tablespace_on_the_volume_crosses_and_the_old_part_of_it_goes(make_machi
     tablespace(old, f"{old.volume}/space")
     info = leave(old, 18)
     new = make_machine(18, before=old, older=(17,))
-    new.job("post", "post_upgrade", upgrade_info=info)
+    new.arrive("post", upgrade_info=info)
     assert new.job("settle", "settle") == {"removed": ["17"]}
     assert rows(new) == 1000
     assert [path.name[:5] for path in (new.volume / "space").iterdir()] == ["PG_18"]
@@ -86,7 +86,7 @@ def test_conversion_of_a_tablespace_is_repeated_after_a_crash(make_machine: Make
     wait_for(lambda: any((new.volume / "space").glob("PG_18_*")), "the new part of the tablespace")
     new.power_off()
     new.boot()
-    new.job("post", "post_upgrade", upgrade_info=info)
+    new.arrive("post", upgrade_info=info)
     assert rows(new) == 1000
 
 
@@ -127,7 +127,7 @@ def test_what_is_there_is_read_while_nobody_can_change_it(make_machine: Make) ->
     assert before["settings"]["work_mem"] == "7MB"
     old.power_off()
     new = make_machine(17, before=old)
-    after = new.job("post", "post_upgrade", upgrade_info=info)["read_back"]
+    after = new.arrive("post", upgrade_info=info)["read_back"]
     assert after == new.call("read_back")
     assert {**after, "data_directory": ""} == {**before, "data_directory": ""}
     assert (after["databases"], after["users"]) == (["app"], ["ann"])
@@ -159,7 +159,7 @@ def test_settle_gives_way_to_the_next_job(make_machine: Make) -> None:
         client.execute("CREATE STATISTICS held_s ON n, (n + 1) FROM held")
     info = leave(old, 18)
     new = make_machine(18, before=old, older=(17,))
-    new.job("post", "post_upgrade", upgrade_info=info)
+    new.arrive("post", upgrade_info=info)
     client = connect(new, "root", "secret-root")
     client.execute("BEGIN")
     client.execute("LOCK TABLE held IN ACCESS EXCLUSIVE MODE")

@@ -92,11 +92,11 @@ def test_failing_probe_keeps_clients_out_until_a_resume(make_machine: Make, majo
     new = make_machine(major, before=old, older=(17,) if major == 18 else ())
     strict = {**COUNT, "expected": "4"}
     with pytest.raises(GuestError, match="Clients were not let in: probe orders: expected '4', seen '3'"):
-        new.job("post", "post_upgrade", upgrade_info=info, probes=[strict])
+        new.arrive("post", upgrade_info=info, probes=[strict])
     with pytest.raises(psycopg.OperationalError):
         connect(new)
     lax = {**strict, "policy": "warn"}
-    told = new.job("post-again", "post_upgrade", upgrade_info=info, probes=[COUNT, lax])
+    told = new.arrive("post-again", upgrade_info=info, probes=[COUNT, lax])
     assert [each["passed"] for each in told["probes"]] == [True, False]
     connect(new).close()
 
@@ -132,13 +132,13 @@ def test_what_is_missing_keeps_clients_out(make_machine: Make, loss: str, told: 
     behind_the_gate(make_machine(17, before=old), loss)
     new = make_machine(17, before=old)
     with pytest.raises(GuestError) as refused:
-        new.job("post", "post_upgrade", upgrade_info=info)
+        new.arrive("post", upgrade_info=info)
     assert refused.value.body.brief == f"Clients were not let in: {told}"[:120]
     assert refused.value.body.findings
     with pytest.raises(psycopg.OperationalError):
         connect(new)
     if "work_mem" in loss:
-        resumed = new.job("resumed", "post_upgrade", upgrade_info=info, resumed=True)
+        resumed = new.arrive("resumed", upgrade_info=info, resumed=True)
         assert [each["severity"] for each in resumed["findings"]] == ["warn"]
         connect(new).close()
 
@@ -150,9 +150,9 @@ def test_values_given_for_the_target_take_the_place_of_the_old_ones(make_machine
     info = leave(old, major)
     new = make_machine(major, before=old, older=(17,) if major == 18 else ())
     given = {"work_mem": "6MB", "max_connections": 40}
-    told = new.job("post", "post_upgrade", upgrade_info=info, configuration=given)
+    told = new.arrive("post", upgrade_info=info, configuration=given)
     assert told["read_back"]["settings"] == {"work_mem": "6MB", "max_connections": "40"}
-    again = new.job("post-again", "post_upgrade", upgrade_info=info, configuration={"work_mem": "5MB"})
+    again = new.arrive("post-again", upgrade_info=info, configuration={"work_mem": "5MB"})
     assert again["read_back"]["settings"] == {"work_mem": "5MB"}
 
 
@@ -162,7 +162,7 @@ def test_value_that_only_the_old_version_knows_may_be_left_behind(make_machine: 
     info = leave(old, 18)
     (old.volume / "instar/saved/instar.conf").write_text("gone_in_18 = '1'\n")
     new = make_machine(18, before=old, older=(17,))
-    told = new.job("post", "post_upgrade", upgrade_info=info, configuration={"work_mem": "7MB"})
+    told = new.arrive("post", upgrade_info=info, configuration={"work_mem": "7MB"})
     assert told["read_back"]["settings"] == {"work_mem": "7MB"}
 
 

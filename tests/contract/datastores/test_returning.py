@@ -41,7 +41,7 @@ def test_same_version_comes_back_with_every_write(make_machine: Make, served: bo
         info = leave(old, 17)
         new = make_machine(17, before=old)
         if served:
-            new.job("post", "post_upgrade", upgrade_info=info)
+            new.arrive("post", upgrade_info=info)
             writer.writes_on()
         new.power_off()
         back = make_machine(17, before=old)
@@ -94,7 +94,7 @@ def test_linked_data_files_are_not_taken_back_without_a_snapshot(make_machine: M
     assert "link" in refused.value.body.seen
     back.power_off()
     again = make_machine(18, before=old, older=(17,))
-    again.job("post", "post_upgrade", upgrade_info=info)
+    again.arrive("post", upgrade_info=info)
     assert rows(again) == 1000
 
 
@@ -105,7 +105,7 @@ def failed_on_copies(make_machine: Make) -> Machine:
     new = make_machine(18, before=old, older=(17,))
     probe = {"name": "p", "database": "app", "sql": "SELECT count(*) FROM t", "expected": "0"}
     with pytest.raises(GuestError, match="not let in: probe p"):
-        new.job("post", "post_upgrade", upgrade_info=info, probes=[probe])
+        new.arrive("post", upgrade_info=info, probes=[probe])
     new.power_off()
     return old
 
@@ -141,7 +141,7 @@ def test_writes_to_copies_are_not_thrown_away(make_machine: Make) -> None:
     old = filled(make_machine)
     info = leave(old, 18, "copy")
     new = make_machine(18, before=old, older=(17,))
-    new.job("post", "post_upgrade", upgrade_info=info)
+    new.arrive("post", upgrade_info=info)
     with connect(new) as client:
         client.execute("INSERT INTO t VALUES (0)")
     new.power_off()
@@ -160,7 +160,7 @@ def test_removed_data_files_and_unknown_ones_are_refused(make_machine: Make) -> 
     old = filled(make_machine)
     info = leave(old, 18, "copy")
     new = make_machine(18, before=old, older=(17,))
-    new.job("post", "post_upgrade", upgrade_info=info)
+    new.arrive("post", upgrade_info=info)
     new.power_off()
     (new.volume / "instar/crossing.json").unlink()
     back = make_machine(17, before=old)
@@ -179,7 +179,7 @@ def test_volume_that_was_put_back_to_its_snapshot_serves(make_machine: Make) -> 
     kept = old.volume.with_name("kept")
     shutil.copytree(old.volume, kept, symlinks=True)
     new = make_machine(18, before=old, older=(17,))
-    new.job("post", "post_upgrade", upgrade_info=info, configuration={"work_mem": "6MB"})
+    new.arrive("post", upgrade_info=info, configuration={"work_mem": "6MB"})
     new.job("settle", "settle")
     new.power_off()
     for place in (*old.volume.iterdir(),):
@@ -223,4 +223,4 @@ def test_conversion_that_was_refused_says_that_nothing_was_touched(make_machine:
     info = leave(old, 18)
     new = make_machine(18, before=old)
     with pytest.raises(Untouched, match="lacks PostgreSQL 17"):
-        new.job("post", "post_upgrade", upgrade_info=info)
+        new.arrive("post", upgrade_info=info)

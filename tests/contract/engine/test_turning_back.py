@@ -187,3 +187,13 @@ def test_a_value_that_waits_for_a_restart_shows_in_the_status(shop: Shop) -> Non
     assert ended.instance.status == InstanceStatus.RESTART_REQUIRED
     ended = shop.end_of(shop.submit(toy, ended.instance_id, fails=True))
     assert ended.instance.status == InstanceStatus.RESTART_REQUIRED
+
+
+def test_what_came_back_is_not_to_be_resumed(shop: Shop) -> None:
+    error = InstarError("It broke", remedy="Mend it and resume the operation.")
+    toy = story(Step("risky", lambda ctx: Fail(error), way_back="mend"))
+    operation_id = shop.submit(toy)
+    shop.worker(toy)
+    ended = shop.end_of(operation_id)
+    assert ended.error
+    assert ended.error["remedy"] == "Mend it and send the request again."

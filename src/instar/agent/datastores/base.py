@@ -81,13 +81,12 @@ class Datastore:
         raise self._lacks("pre_upgrade")
 
     def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
-        """Take the volume, put configuration in place, upgrade the data files, start, check through the
-        private socket, and only then let clients in.
+        """Take the volume, put configuration in place, upgrade the data files, start with clients kept out,
+        and check through the private socket. Hook `start` lets clients in afterwards.
 
-        Fails, with clients kept out, when something that was there before the upgrade is missing, a setting
+        Fails when something that was there before the upgrade is missing, a setting
         is not as it was or a blocking probe does not pass. Fails with code `untouched` when the old image can
-        still serve the data files as they are. In the answer `read_back` is a ReadBack from before clients
-        were let in, `findings` tells what differs, `probes` what came of each. Repeatable after a crash at
+        still serve the data files as they are. In the answer `read_back` is a ReadBack, `findings` tells what differs, `probes` what came of each. Repeatable after a crash at
         any point.
         """
         raise self._lacks("post_upgrade")

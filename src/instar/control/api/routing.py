@@ -73,7 +73,7 @@ class Door:
             resource = resources.setdefault(route.template, SimpleNamespace())
             responder = self._responder(route)
             setattr(resource, f"on_{route.method.lower()}", responder)
-            if route.method == "GET":
+            if route.method == "GET" and route.media == falcon.MEDIA_JSON:  # nothing would close a stream
                 resource.on_head = responder
         for template, resource in resources.items():
             app.add_route(template, resource)

@@ -7,7 +7,7 @@ from itertools import count
 
 from sqlalchemy import ColumnElement, Update, and_, or_, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from instar.control.store.session import Store
 from instar.control.store.tables import Operation
@@ -114,14 +114,16 @@ class Leases:
             return session.execute(query).first() is not None
 
     @contextmanager
-    def holding(self, claim: Claim) -> Iterator[tuple[Session, Operation]]:
-        """A transaction on the operation's row that is this worker's alone. Raises LeaseLost."""
+    def holding(self, claim: Claim) -> Iterator[tuple[Session, Operation, float]]:
+        """A transaction on the operation's row that is this worker's alone, and now. Raises LeaseLost."""
         with self.store.begin() as session:
-            query = select(Operation).where(Operation.id == claim.operation_id).with_for_update(of=Operation)
-            operation = session.execute(query).scalar_one()
+            query = select(Operation, self.store.clock).where(Operation.id == claim.operation_id)
+            whole = query.options(joinedload(Operation.instance, innerjoin=True))
+            operation, now = session.execute(whole.with_for_update(of=Operation)).one()
             if operation.fence != claim.fence or operation.state != OperationState.OPEN:
                 raise LeaseLost
-            yield session, operation
+            with session.no_autoflush:
+                yield session, operation, now
 
     def _mine(self, claim: Claim) -> Update:
         return update(Operation).where(
@@ -143,7 +145,7 @@ class Leases:
 
     def _permit(self, session: Session, operation_id: str) -> int | None:
         """Give the permit that the operation has, or the lowest free one, None when all are taken."""
-        query = select(Operation.id, Operation.permit).where(Operation.permit.is_not(None))
+        query = select(Operation.id, Operation.permit).where(Operation.permit >= 0)
         held: dict[str, int] = {row.id: row.permit for row in session.execute(query)}
         if operation_id in held:
             return held[operation_id]

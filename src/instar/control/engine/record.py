@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, StoryError, Wait
@@ -23,18 +23,17 @@ def enter(session: Session, now: float, operation: Operation, step: Step[Any]) -
     operation.step_started = now
     operation.deadline = now + step.patience
     operation.moved, operation.reason, operation.percent, operation.attempts = None, "", None, 0
-    last = select(func.max(StepRecord.number)).where(StepRecord.operation_id == operation.id)
+    operation.passages += 1
     session.add(
         StepRecord(
             operation_id=operation.id,
-            number=(session.execute(last).scalar() or 0) + 1,
+            number=operation.passages,
             name=step.name,
             stretch=step.stretch,
             state=StepState.RUNNING,
             started=now,
         )
     )
-    session.flush()
 
 
 def write(
@@ -101,6 +100,7 @@ def obey(session: Session, now: float, story: Story[Any], operation: Operation, 
     asked = operation.asked_back or {}
     if asked.get("verb") != "abort" or story.is_way_back(step):
         return False
+    session.flush()  # the step may have been begun just now
     error = Aborted(
         f"Operation {operation.id} was aborted by {asked.get('actor') or 'somebody'}",
         seen=f"at step {step.name}",
@@ -186,9 +186,15 @@ def _go_on(
     elif operation.error is not None:
         back = {**operation.outputs.get("way_back", {}), "done": True}
         operation.outputs = {**operation.outputs, "way_back": back}
+        operation.error = _nothing_to_resume(operation.error)
         _end(session, now, story, operation, ErrorBody.model_validate(operation.error), harmless=True)
     else:
         _end(session, now, story, operation, None, harmless=True)
+
+
+def _nothing_to_resume(error: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the error that led back, with a remedy that still can be followed."""
+    return {**error, "remedy": error["remedy"].replace("resume the operation", "send the request again")}
 
 
 def _close_step(
@@ -200,15 +206,24 @@ def _close_step(
     outcome: str,
     error: ErrorBody | None,
 ) -> None:
-    query = select(StepRecord).where(StepRecord.operation_id == operation.id, StepRecord.ended.is_(None))
-    for row in session.execute(query).scalars():
-        row.state, row.ended = state, now
-        row.error = error.model_dump(mode="json") if error else None
-        if not story.quiet:
-            payload = StepEvent(
-                step=row.name, outcome=outcome, stretch=row.stretch, seconds=now - row.started, error=error
-            )
-            events.step(session, operation, now, payload)
+    body = error.model_dump(mode="json") if error else None
+    session.execute(
+        update(StepRecord)
+        .where(StepRecord.operation_id == operation.id, StepRecord.number == operation.passages)
+        .values(state=state, ended=now, error=body),
+        execution_options={"synchronize_session": False},
+    )
+    if story.quiet or operation.step_started is None:
+        return
+    step = story.find(operation.cursor)
+    payload = StepEvent(
+        step=operation.cursor,
+        outcome=outcome,
+        stretch=step.stretch if step else "",
+        seconds=now - operation.step_started,
+        error=error,
+    )
+    events.step(session, operation, now, payload)
 
 
 def _end(
@@ -267,6 +282,7 @@ def _downtime(session: Session, operation: Operation) -> float | None:
     """
     if operation.outage and operation.outage.get("whole"):
         return round(float(operation.outage["seconds"]), 3)
+    session.flush()
     query = select(func.min(StepRecord.started), func.max(StepRecord.ended)).where(
         StepRecord.operation_id == operation.id, StepRecord.stretch == Stretch.SWITCH
     )

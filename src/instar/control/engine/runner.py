@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from instar.control.engine import record
 from instar.control.engine.lease import Claim, LeaseLost, Leases
@@ -45,6 +46,16 @@ class Work:
             raise LeaseLost
 
 
+@dataclass(frozen=True)
+class Ready:
+    """A step that was begun, and may be run now."""
+
+    story: Story[Any]
+    step: Step[Any]
+    work: Work
+    attempts: int
+
+
 class Runner:
     """Runs claimed operations; `make_context` turns a `Work` into what the stories' steps take."""
 
@@ -59,46 +70,51 @@ class Runner:
     def run(self, claim: Claim) -> None:
         """Run the operation's steps until it gives the thread back."""
         try:
-            while self._one_step(claim) and not self.stopping.is_set():
-                pass
+            with self.leases.holding(claim) as (session, operation, now):
+                ready = self._ready(session, now, claim, operation)
+            while ready is not None and not self.stopping.is_set():
+                ready = self._one_step(claim, ready)
         except LeaseLost:
             LOG.warning("operation taken over by another worker operation=%s", claim.operation_id)
 
-    def _one_step(self, claim: Claim) -> bool:
-        """Run the step under the cursor and record its outcome; tells whether there is more to do now."""
-        with self.leases.holding(claim) as (session, operation):
-            story = self.stories[operation.kind]
+    def _ready(self, session: Session, now: float, claim: Claim, operation: Operation) -> Ready | None:
+        """Begin the step under the cursor in the transaction that brought it there; None: it has to wait."""
+        story = self.stories[operation.kind]
+        while operation.state == OperationState.OPEN and operation.lease_until is not None:
             step = story.find(operation.cursor)
             if step is None:
-                record.fail(session, self._now(session), story, operation, None, _unknown(operation))
-                return False
+                record.fail(session, now, story, operation, None, _unknown(operation))
+                return None
             if operation.step_started is None:
-                record.enter(session, self._now(session), operation, step)
-            if operation.asked_back and record.obey(session, self._now(session), story, operation, step):
-                return _is_open(operation)
-            work = self._work(session, claim, operation)
-            attempts = operation.attempts
-        outcome, failed_try = self._attempt(step, work, attempts)
+                record.enter(session, now, operation, step)
+            if not (operation.asked_back and record.obey(session, now, story, operation, step)):
+                return Ready(story, step, self._work(claim, operation, now), operation.attempts)
+        return None
+
+    def _one_step(self, claim: Claim, ready: Ready) -> Ready | None:
+        """Run a step and record its outcome; gives the next one when that can be run at once."""
+        outcome, failed_try = self._attempt(ready.step, ready.work, ready.attempts)
+        attempts = ready.attempts + 1 if failed_try else None
         try:
-            going_on = self._record(claim, story, step, outcome, attempts + 1 if failed_try else None)
+            following = self._record(claim, ready, outcome, attempts)
         except (LeaseLost, OperationalError):
             raise
         except Exception as error:
-            LOG.exception("outcome can't be written operation=%s step=%s", work.operation_id, step.name)
-            outcome = Fail(error if isinstance(error, StoryError) else _unwritable(step, error))
-            going_on = self._record(claim, story, step, outcome, None)
-        self._log(work, outcome)
-        return going_on
+            LOG.exception(
+                "outcome can't be written operation=%s step=%s", claim.operation_id, ready.step.name
+            )
+            outcome = Fail(error if isinstance(error, StoryError) else _unwritable(ready.step, error))
+            following = self._record(claim, ready, outcome, None)
+        self._log(ready.work, outcome)
+        return following
 
-    def _record(
-        self, claim: Claim, story: Story[Any], step: Step[Any], outcome: Outcome, attempts: int | None
-    ) -> bool:
-        """Write the outcome; tells whether the cursor stands on another step now that can be run at once."""
-        with self.leases.holding(claim) as (session, operation):
-            record.write(session, self._now(session), story, operation, step, outcome)
+    def _record(self, claim: Claim, ready: Ready, outcome: Outcome, attempts: int | None) -> Ready | None:
+        """Write the outcome, and begin the next step with it."""
+        with self.leases.holding(claim) as (session, operation, now):
+            record.write(session, now, ready.story, operation, ready.step, outcome)
             if attempts is not None:
                 operation.attempts = attempts
-            return _is_open(operation)
+            return self._ready(session, now, claim, operation)
 
     def _attempt(self, step: Step[Any], work: Work, attempts: int) -> tuple[Outcome, bool]:
         """Run the step, keeping the thread through brief waits; tells whether the try failed in passing."""
@@ -120,7 +136,10 @@ class Runner:
         except InstarError as error:
             if not error.body.retryable:
                 return Fail(error), False
-            return Wait(min(0.2 * 2 ** min(attempts, 10), BACKOFF_LIMIT), error.body.sentence()), True
+            return Wait(_backoff(attempts), error.body.sentence()), True
+        except OperationalError as error:
+            LOG.error("record store did not answer step=%s error=%s", work.step, error)
+            return Wait(_backoff(attempts), "the record store does not answer"), True
         except Exception as error:
             LOG.exception("step raised operation=%s step=%s", work.operation_id, step.name)
             return Fail(_unexpected(step, error)), False
@@ -130,7 +149,7 @@ class Runner:
             ), False
         return outcome, False
 
-    def _work(self, session: Any, claim: Claim, operation: Operation) -> Work:
+    def _work(self, claim: Claim, operation: Operation, now: float) -> Work:
         instance = operation.instance
         return Work(
             operation_id=operation.id,
@@ -140,14 +159,11 @@ class Runner:
             outputs=operation.outputs,
             secrets=operation.secrets,
             resumes=operation.resumes,
-            waited=self._now(session) - (operation.step_started or 0.0),
+            waited=now - (operation.step_started or 0.0),
             outage=operation.outage,
             instance=instance,
             still_mine=lambda: self.leases.still_mine(claim),
         )
-
-    def _now(self, session: Any) -> float:
-        return self.leases.store.now(session)
 
     def _log(self, work: Work, outcome: Outcome) -> None:
         level = logging.WARNING if isinstance(outcome, Fail) else logging.INFO
@@ -163,9 +179,8 @@ class Runner:
         )
 
 
-def _is_open(operation: Operation) -> bool:
-    """Tell whether the operation goes on now, in this worker's hands."""
-    return operation.state == OperationState.OPEN and operation.lease_until is not None
+def _backoff(attempts: int) -> float:
+    return min(0.2 * 2.0 ** min(attempts, 10), BACKOFF_LIMIT)
 
 
 def _unknown(operation: Operation) -> StoryError:

@@ -41,7 +41,12 @@ def roll_back(
         operation = lookup.operation(session, caller, operation_id)
         obstacle = resume.obstacle(session, operation)
         if obstacle:
-            raise Busy(f"Operation {operation_id} can't be rolled back: {obstacle}")
+            raise Busy(
+                f"Operation {operation_id} can't be rolled back: {obstacle}",
+                remedy="`instar rollback <instance>` undoes an upgrade that succeeded."
+                if operation.state == OperationState.SUCCEEDED
+                else "",
+            )
         story = _story(operation)
         step = story.find(operation.cursor)
         if story.is_way_back(step):

@@ -13,6 +13,7 @@ None of them needs the new server's guest. `inputs["image_before"]` is the image
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Wait
 from instar.control.operations import guest_steps
 from instar.control.operations.context import Context
+from instar.control.operations.guest_steps import watched
 from instar.control.providers.base import Handle
 from instar.control.store.tables import Operation
 from instar.wire.agent import ComeBackParams
@@ -62,6 +63,7 @@ def _after_clients(operation: Operation, snapshot: dict[str, object]) -> str:
     return "power_off"
 
 
+@watched
 def power_off(ctx: Context) -> Outcome:
     """Stop the server."""
     ctx.work.check_mine()
@@ -73,6 +75,7 @@ def power_off(ctx: Context) -> Outcome:
     return Done()
 
 
+@watched
 def revert(ctx: Context) -> Outcome:
     """Put the volume back, if a newer release may have worked on it since the snapshot."""
     snapshot = _snapshot_to_revert_to(ctx)
@@ -97,22 +100,26 @@ def _snapshot_to_revert_to(ctx: Context) -> Handle | None:
     return taken
 
 
+@watched
 def return_image(ctx: Context) -> Outcome:
     """Put the old image in place."""
     return guest_steps.rebuild(ctx, ctx.inputs["image_before"], f"{ctx.work.operation_id}.back")
 
 
+@watched
 def await_return(ctx: Context) -> Outcome:
     """Wait for the old image's agent."""
     return guest_steps.await_agent(ctx, ctx.inputs["image_before"])
 
 
+@watched
 def come_back(ctx: Context) -> Outcome:
     """Let the old agent take the data files and let clients in."""
     kept = (ctx.instance.undo or {}) if "undoes" in ctx.inputs else {"settings": ctx.instance.settings}
     return guest_steps.run_job(ctx, "come_back", ComeBackParams(configuration=kept.get("settings")))
 
 
+@watched
 def verify_return(ctx: Context) -> Outcome:
     """Read back what runs, and hold it against the old image."""
     image = ctx.inputs["image_before"]
@@ -121,7 +128,7 @@ def verify_return(ctx: Context) -> Outcome:
     error = guest_steps.verdict(findings, "The instance does not run as it did before")
     if error:
         return Fail(error)
-    return Done(seen, record=record_of(seen), outage=ctx.outage())
+    return Done(seen, record=record_of(seen))
 
 
 def record_of(seen: dict[str, object]) -> dict[str, object]:

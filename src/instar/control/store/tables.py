@@ -155,7 +155,8 @@ class Operation(Base):
     `slot` holds the instance's id while an exclusive operation is open and NULL afterwards: its uniqueness is
     what admits one. `permit` is a number below the concurrency cap, held from first claim to end. `fence` is
     raised at every claim; every later write is conditional on it. `asked_back` says who asked for the way
-    back, while it is open; `outage` is what was measured from outside, so far.
+    back, while it is open; `passages` counts the steps it went through; `outage` is what was measured from
+    outside, so far.
     """
 
     __tablename__ = "operations"
@@ -182,6 +183,7 @@ class Operation(Base):
     lease_until: Mapped[float | None]
     due_at: Mapped[float | None]
     step_started: Mapped[float | None]
+    passages: Mapped[int] = mapped_column(Integer, default=0)
     deadline: Mapped[float | None]
     moved: Mapped[float | None]
     attempts: Mapped[int] = mapped_column(Integer, default=0)

@@ -71,3 +71,10 @@ def test_a_refused_stream_takes_no_place(own_door: Door, ask: Callable[..., Answ
         )
         _close(own_door.app(environ, testing.StartResponseMock()))
     assert _places(own_door) == places
+
+
+def test_asking_for_the_head_of_a_stream_takes_no_place(own_door: Door, ask: Callable[..., Answer]) -> None:
+    places = _places(own_door)
+    for _ in range(places + 1):
+        _close(ask("HEAD")[1])
+    assert _places(own_door) == places

@@ -124,6 +124,46 @@ def test_an_endless_answer_is_cut_off(authority: Authority, tmp_path: Path) -> N
         guest.status()
 
 
+def _drip(request: BaseHTTPRequestHandler) -> None:
+    """Send a byte now and then, for long: no single wait for a byte is."""
+    for _ in range(500):
+        request.wfile.write(b" ")
+        request.wfile.flush()
+        threading.Event().wait(0.01)
+
+
+def _dripping_body(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.end_headers()
+    _drip(request)
+
+
+def _dripping_body_of_a_known_length(request: BaseHTTPRequestHandler) -> None:
+    request.send_response(200)
+    request.send_header("Content-Length", "1000000")
+    request.end_headers()
+    _drip(request)
+
+
+def _dripping_headers(request: BaseHTTPRequestHandler) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    _drip(request)
+
+
+@pytest.mark.parametrize("answer", [_dripping_body, _dripping_body_of_a_known_length, _dripping_headers])
+def test_a_guest_that_drips_does_not_hold_a_call(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Answer
+) -> None:
+    monkeypatch.setattr(channel, "ANSWER_TIMEOUT", 0.2)
+    with (
+        _guest(authority, INSTANCE, tmp_path, answer) as guest,
+        pytest.raises(GuestUnreachable) as caught,
+    ):
+        guest.status()
+    assert caught.value.body.retryable
+    assert "timed out" in caught.value.body.seen
+
+
 def test_a_guest_that_is_away_may_come_back(authority: Authority) -> None:
     guest = channel.Channels(authority, 1).at(INSTANCE, "127.0.0.1")
     with pytest.raises(GuestUnreachable, match="does not answer") as caught:

@@ -93,7 +93,7 @@ def test_every_step_up_to_the_point_of_no_return_has_a_way_back(method, crosses,
     if not crosses or snapshot:
         assert (point, closed) == (None, [])
     else:
-        assert point == ("post_upgrade" if method == "link" else "verify")
+        assert point == ("post_upgrade" if method == "link" else "let_in")
         assert closed == names[names.index(point) :]
 
 

@@ -6,7 +6,8 @@
 4. Checks version, data directory, a query and the databases through the private socket, updates extensions
    to the versions that this image brings, and reads back what there is (see `readiness`).
 5. Holds that against what there was (see `comparison`), and runs the owner's probes.
-6. Lets clients in.
+6. Leaves clients out: `start` lets them in, once the control plane has recorded that it is going to. A
+   repeat that finds them let in leaves them in.
 
 Each step looks before it acts, so that all of it may be repeated after a crash at any point.
 """
@@ -47,9 +48,9 @@ def _arrive(server: Server, params: PostUpgradeParams, report: Report) -> dict[s
     found = readiness.look(cluster, wanted, params.upgrade_info, report, update=True)
     differences = _compare(layout, params, found.read_back)
     results = _probe(cluster, params.probes, report)
-    desire.write(layout.state, Desire.RUNNING)
-    server.open(cluster)
-    report("clients are let in", 100)
+    if desire.read(layout.state) is Desire.RUNNING:
+        server.open(cluster)
+    report("ready to let clients in", 100)
     return {
         "engine_version": wanted,
         "data_directory": str(cluster.data),

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from instar.control.operations.context import Context
-from instar.control.operations.planning.sight import Sight
+from instar.control.operations.planning.sight import Sight, may_pass
 from instar.control.operations.planning.wanted import Wanted
 from instar.wire.errors import Finding, InstarError
 
@@ -39,6 +39,8 @@ def _flavor(ctx: Context) -> Iterator[Finding]:
     try:
         ctx.flavor()
     except InstarError as error:
+        if may_pass(ctx, error):
+            raise
         yield Finding(
             check="flavor", seen=error.body.brief, remedy="Put it back into the catalogue of flavors."
         )

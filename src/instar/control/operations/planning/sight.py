@@ -87,11 +87,16 @@ def finding_of(check: str, error: InstarError) -> Finding:
     return Finding(check=check, seen=told, remedy=error.body.remedy)
 
 
+def may_pass(ctx: Context, error: InstarError) -> bool:
+    """Tell whether to look again in a moment, instead of taking an error for a finding."""
+    return error.body.retryable and ctx.work.waited < GRACE and ctx.instance.status != InstanceStatus.ERROR
+
+
 def _ask(ctx: Context, sight: Sight, check: str, question: Callable[[], Seen]) -> Seen | None:
     try:
         return question()
     except InstarError as error:
-        if error.body.retryable and ctx.work.waited < GRACE and ctx.instance.status != InstanceStatus.ERROR:
+        if may_pass(ctx, error):
             raise
         sight.findings += error.body.findings or [finding_of(check, error)]
         return None
@@ -154,6 +159,8 @@ def _images(ctx: Context, wanted: Wanted, sight: Sight) -> None:
     try:
         sight.image_before = ctx.provider.image(ctx.instance.image or "").manifest
     except InstarError as error:
+        if may_pass(ctx, error):
+            raise
         seen = f"the present image can't be read: {error.body.brief}"
         remedy = "Put it back where images are kept: without it there is no way back after the rebuild."
         sight.findings.append(

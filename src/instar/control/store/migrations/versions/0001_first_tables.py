@@ -178,6 +178,7 @@ def upgrade() -> None:
         sa.Column("lease_until", sa.Double(), nullable=True),
         sa.Column("due_at", sa.Double(), nullable=True),
         sa.Column("step_started", sa.Double(), nullable=True),
+        sa.Column("passages", sa.Integer(), nullable=False),
         sa.Column("deadline", sa.Double(), nullable=True),
         sa.Column("moved", sa.Double(), nullable=True),
         sa.Column("attempts", sa.Integer(), nullable=False),

@@ -1,0 +1,122 @@
+"""A real control plane whose workers can be struck anywhere: the API, two workers, one record store."""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+import real_control_plane
+from guest_images import Images
+from real_control_plane import INSTAR, TIMEOUT, ControlPlane
+from real_instance import RealInstance
+from waiting import until
+
+PROGRAM = Path(__file__).with_name("striking_worker.py")
+KILLED_WORKER, FROZEN_WORKER, AGENT, DATABASE, SERVER = (
+    "worker killed",
+    "worker frozen, and thawed after the end",
+    "agent killed",
+    "database killed",
+    "server killed",
+)
+FAULTS = (KILLED_WORKER, FROZEN_WORKER, AGENT, DATABASE, SERVER)
+
+
+@dataclass
+class StrikingPlane(ControlPlane):
+    """A control plane that stands still where a test orders it to."""
+
+    frozen: psutil.Process | None = None
+
+    @property
+    def strikes(self) -> Path:
+        """Where orders lie."""
+        return self.home / "strikes"
+
+    def words(self, program: str) -> list[str | Path]:
+        """Give the words that start a program."""
+        if program == "worker":
+            return [sys.executable, PROGRAM, self.strikes, program]
+        return [INSTAR, program]
+
+    def order(self, kind: str, step: str, moment: str = "entry") -> None:
+        """Have whichever worker gets there stand still."""
+        self.strikes.mkdir(exist_ok=True)
+        new = self.strikes / "new"
+        new.write_text(json.dumps({"kind": kind, "step": step, "moment": moment}))
+        new.rename(self.strikes / "order")
+
+    def reached(self) -> Path | None:
+        """Give the file of a worker that stands still."""
+        return next(self.strikes.glob("reached.*"), None)
+
+    def withdraw(self) -> None:
+        """Take an order back, and let everyone go."""
+        for path in self.strikes.glob("*"):
+            path.unlink(missing_ok=True)
+
+    def strike(self, fault: str, instance: RealInstance | None) -> None:
+        """Strike while a worker stands still, and let it go."""
+        place = until(self.reached, TIMEOUT)
+        worker = psutil.Process(int(place.suffix[1:]))
+        match fault:
+            case "worker killed":
+                self.kill(next(each for each in self.running if each.pid == worker.pid))
+                place.unlink()
+                self.start_in_background("worker")
+            case "worker frozen, and thawed after the end":
+                worker.send_signal(signal.SIGSTOP)
+                self.frozen = worker
+                place.unlink()
+            case _ if instance is not None:
+                victims(fault, instance)
+                place.unlink()
+
+    def thaw(self) -> None:
+        """Have the frozen worker go on."""
+        if self.frozen is not None:
+            self.frozen.send_signal(signal.SIGCONT)
+            self.frozen = None
+
+    def ensure_running(self) -> None:
+        """Have the API and two workers run."""
+        self.thaw()
+        if not self.running:
+            self.start("api")
+        while len(self.running) < 3:
+            self.start("worker")
+
+
+def victims(fault: str, instance: RealInstance) -> None:
+    """Kill what the fault kills of an instance."""
+    if fault == SERVER:
+        instance.cut_power()
+        return
+    for process in instance.agents() if fault == AGENT else instance.postmasters():
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+
+
+@contextmanager
+def striking_plane(images: Images, store_url: str) -> Iterator[StrikingPlane]:
+    """Run one for a module of tests; at its end nothing may be left of its instances."""
+    with real_control_plane.installed(
+        images, "worker", "api", "worker", store_url=store_url, kind=StrikingPlane
+    ) as plane:
+        assert isinstance(plane, StrikingPlane)
+        plane.strikes.mkdir(exist_ok=True)
+        plane.strikes.chmod(0o700)
+        yield plane
+        plane.withdraw()
+        plane.thaw()
+
+
+def search_path() -> str:
+    """Where the programs of the tests find one another."""
+    return os.pathsep.join(path for path in sys.path if path)
