@@ -67,6 +67,12 @@ class Rehearsal:
     seen: dict[str, Any]
     deeds: Counter[str]
 
+    @property
+    def end(self) -> str:
+        """The end in words."""
+        record = self.seen["record"]
+        return "gone" if record["deleted"] else f"{record['status']} on {record['version']}"
+
 
 @functools.cache
 def rehearse(tale: Tale) -> Rehearsal:

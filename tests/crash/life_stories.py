@@ -1,7 +1,7 @@
 """The stories that faults strike in: what happens before, how each is begun, and the end that each must have."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from instar.control.operations import (
@@ -27,7 +27,7 @@ from small_world import CALLER, SmallWorld
 class End:
     """Where a story leaves the record and the machine; `written` is what clients find in the database.
 
-    `undoable` names the version that an undo would lead to, `fault` is part of the fault on record.
+    `undoable` names the version that an undo would lead to.
     """
 
     state: str = "SUCCEEDED"
@@ -47,7 +47,7 @@ class Tale:
     name: str
     begin: Callable[[SmallWorld, str], str]
     end: End
-    before: Callable[[SmallWorld], str] = field(default=lambda world: serving(world))
+    before: Callable[[SmallWorld], str]
 
 
 def serving(world: SmallWorld) -> str:
@@ -190,6 +190,7 @@ def attaches(world: SmallWorld, instance_id: str) -> str:
 
 def closes_window(world: SmallWorld, instance_id: str) -> str:
     """Have the undo window closed, as its time is over."""
+    world.leaps.leapt += 3600
     assert close_undo.close_due(world.house.store) == 1
     return last_operation(world, instance_id)
 
@@ -221,14 +222,16 @@ def restarts(world: SmallWorld, instance_id: str) -> str:
 LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
-    Tale("create", creates, End(written=("shop",)), before=lambda world: ""),
-    Tale("upgrade-same", upgrades("17.11"), End(version="17.11", running="17.11", snapshots=1, undoable="17.10")),
-    Tale("upgrade-major", upgrades("18.6"), End(version="18.6", running="18.6", snapshots=1, undoable="17.10")),
+    Tale("create", creates, End(written=("shop",)), lambda world: ""),
+    Tale("upgrade-same", upgrades("17.11"), End(version="17.11", running="17.11", snapshots=1, undoable="17.10"),
+         serving),
+    Tale("upgrade-major", upgrades("18.6"), End(version="18.6", running="18.6", snapshots=1, undoable="17.10"),
+         serving),
     Tale("upgrade-again", upgrades("18.6"),
          End(version="18.6", running="18.6", snapshots=1, undoable="17.11", written=LATE), upgraded("17.11")),
-    Tale("upgrade-same-fails", fails_to_upgrade("17.11", on_failure="rollback"), BACK),
-    Tale("upgrade-major-fails", fails_to_upgrade("18.6", on_failure="rollback"), BACK),
-    Tale("snapshot-fails", gets_no_snapshot, BACK),
+    Tale("upgrade-same-fails", fails_to_upgrade("17.11", on_failure="rollback"), BACK, serving),
+    Tale("upgrade-major-fails", fails_to_upgrade("18.6", on_failure="rollback"), BACK, serving),
+    Tale("snapshot-fails", gets_no_snapshot, BACK, serving),
     Tale("abort-at-stage", aborts, BACK, held_at("stage", withholds("stage"))),
     Tale("abort-at-snapshot", aborts, BACK, held_at("snapshot", withholds("snapshot_volume"))),
     Tale("abort-at-rebuild", aborts, BACK, held_at("rebuild", withholds("rebuild_server"))),
@@ -238,8 +241,8 @@ TALES = (
     Tale("undo-same", undoes, End(written=LATE), upgraded("17.11")),
     Tale("undo-major", undoes, End(), upgraded("18.6")),
     Tale("close-window", closes_window, End(version="18.6", running="18.6"), beyond_window),
-    Tale("configure", attaches, End()),
-    Tale("restart", restarts, End()),
-    Tale("delete", deletes, End(status="DELETED", gone=True)),
-    Tale("delete-upgraded", deletes, End(status="DELETED", version="18.6", gone=True), upgraded("18.6")),
+    Tale("configure", attaches, End(), serving),
+    Tale("restart", restarts, End(), serving),
+    Tale("delete", deletes, End(status="DELETED", gone=True), serving),
+    Tale("delete-upgraded", deletes, End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),
 )  # fmt: skip

@@ -1,6 +1,8 @@
 """A control plane without threads: its workers are driven by hand, and its clock leaps to when work is due."""
 
+import atexit
 import functools
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
@@ -10,8 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cryptography.fernet import Fernet
-from sqlalchemy import ColumnElement, event, literal, select, update
+from sqlalchemy import ColumnElement, literal, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 import taps
@@ -30,8 +31,9 @@ from instar.wire.states import OperationState
 from world import machines, serves
 
 CALLER = Caller(project="acme", user="alice", is_admin=True)
-_LASTING = {"lock", "_lock", "_images", "_parameters"}
-_SEAL_KEY = Fernet.generate_key()
+_LOCKS = {"lock", "_lock"}
+_SHARED = {"_images", "_parameters"}
+"""What is in these of a fake's nobody changes."""
 ROUNDS = 200
 """Looks for work after which an operation is taken to be stuck."""
 
@@ -46,10 +48,10 @@ class Clock:
 class LeapingStore(taps.TappedStore):
     """A record store whose clock can be put forward."""
 
-    def __init__(self, url: str, leaps: Clock, tap: taps.Tap) -> None:
-        super().__init__(url, pool_size=4)
+    def __init__(self, like: Store, leaps: Clock, tap: taps.Tap) -> None:
+        super().__init__(str(like.url))
+        self.engine = like.engine  # which knows the statements already
         self.leaps, self.tap = leaps, tap
-        event.listen(self.engine, "connect", lambda it, _: it.execute("PRAGMA synchronous=OFF"))
 
     @property
     def clock(self) -> ColumnElement[float]:
@@ -61,7 +63,7 @@ class LeapingStore(taps.TappedStore):
 class Kept:
     """A world as it was at one moment."""
 
-    records: bytes
+    records: sqlite3.Connection
     now: float
     fakes: tuple[dict[str, Any], ...]
 
@@ -76,13 +78,11 @@ class SmallWorld:
     outages: FakeOutages
     desk: Desk
     leaps: Clock
-    stores: list[Store]
 
     def worker(self, tap: taps.Tap | None = None) -> Worker:
         """Make another worker; every call that it makes goes through the tap."""
         tap = tap or taps.Tap()
-        store = LeapingStore(str(self.house.store.url), self.leaps, tap)
-        self.stores.append(store)
+        store = LeapingStore(self.house.store, self.leaps, tap)
         provider: Any = taps.Tapped(self.provider, "provider", tap)
         house = replace(self.house, store=store, provider=provider)
         worker = wiring.make_worker(house, taps.TappedGuests(self.guests, tap), self.outages)
@@ -130,12 +130,15 @@ class SmallWorld:
 
     def keep(self) -> Kept:
         """Keep the world as it is."""
+        copy = sqlite3.connect(":memory:")
         with closing(sqlite3.connect(str(self.house.store.url.database))) as records:
-            image = records.serialize()
-        return Kept(image, self.now(), tuple(_held(each) for each in self._fakes()))
+            records.backup(copy)
+        return Kept(copy, self.now(), tuple(_held(each) for each in self._fakes()))
 
     def resume(self, kept: Kept) -> None:
         """Be as the world was that was kept, as if its worker had given back what it held."""
+        with closing(sqlite3.connect(str(self.house.store.url.database))) as records:
+            kept.records.backup(records)
         with self.house.store.begin() as session:
             free = {"owner": None, "lease_until": None}
             session.execute(update(Operation).where(Operation.lease_until.is_not(None)).values(**free))
@@ -168,12 +171,13 @@ class SmallWorld:
 
 def _held(fake: Any) -> dict[str, Any]:
     """Copy what a fake holds and that changes."""
-    return copy_of({name: it for name, it in vars(fake).items() if name not in _LASTING and not callable(it)})
+    return copy_of({name: it for name, it in vars(fake).items() if name not in _LOCKS and not callable(it)})
 
 
 def copy_of(held: dict[str, Any]) -> dict[str, Any]:
-    """Copy values; errors, which nobody changes, stay the same ones."""
-    return deepcopy(held, {id(error): error for error in _errors(held)})
+    """Copy values; errors and images, which nobody changes, stay the same ones."""
+    shared = [*_errors(held), *(it for name in _SHARED & {*held} for it in held[name].values())]
+    return deepcopy(held, {id(it): it for it in shared})
 
 
 def _errors(held: Any) -> Iterator[BaseException]:
@@ -187,42 +191,33 @@ def _errors(held: Any) -> Iterator[BaseException]:
 
 @contextmanager
 def small_world(kept: Kept | None = None) -> Iterator[SmallWorld]:
-    """Make one, with images of PostgreSQL 16.9, 17.10, 17.11 and 18.6; or as one was that was kept."""
-    with tempfile.TemporaryDirectory(dir=_fast_folder()) as folder:
-        (Path(folder) / "instar.db").write_bytes(kept.records if kept else _records())
-        (Path(folder) / "seal.key").write_bytes(_SEAL_KEY)
-        conf = settings.load([], {"state_dir": folder, "provider": "fake", "api.answer_timeout": 0.1})
-        provider, guests = machines()
-        leaps = Clock()
-        house = wiring.build(conf, provider)
-        house.store.close()
-        store = LeapingStore(str(house.store.url), leaps, taps.Tap())
-        house = replace(house, store=store)
-        outages = FakeOutages(lambda address: serves(store, guests, address))
-        desk = wiring.make_desk(house, lambda: None)
-        world = SmallWorld(house, provider, guests, outages, desk, leaps, [store])
-        if kept:
-            world.resume(kept)
-        try:
-            yield world
-        finally:
-            for each in world.stores:
-                each.close()
+    """Give a world with images of PostgreSQL 16.9, 17.10, 17.11 and 18.6; or as it was when it was kept.
+
+    There is one in each process, made as new every time.
+    """
+    world, blank = _world()
+    world.resume(kept or blank)
+    yield world
+
+
+@functools.cache
+def _world() -> tuple[SmallWorld, Kept]:
+    """Make the world of this process, and keep it as it is at first."""
+    folder = tempfile.mkdtemp(prefix="instar-small-", dir=_fast_folder())
+    atexit.register(shutil.rmtree, folder)
+    provider, guests = machines()
+    house = wiring.build(settings.load([], {"state_dir": folder, "provider": "fake"}), provider)
+    schema.upgrade(house.store)
+    wiring.register_images(house)
+    wiring.read_catalogues(house)
+    leaps = Clock()
+    store = LeapingStore(house.store, leaps, taps.Tap())
+    house = replace(house, store=store)
+    outages = FakeOutages(lambda address: serves(store, guests, address))
+    desk = replace(wiring.make_desk(house, lambda: None), answer_timeout=0.0)
+    world = SmallWorld(house, provider, guests, outages, desk, leaps)
+    return world, world.keep()
 
 
 def _fast_folder() -> str | None:
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-@functools.cache
-def _records() -> bytes:
-    """The file of a record store that knows the images: made once, as it takes a while."""
-    with tempfile.TemporaryDirectory() as folder:
-        conf = settings.load([], {"state_dir": folder, "provider": "fake"})
-        provider, _ = machines()
-        house = wiring.build(conf, provider)
-        schema.upgrade(house.store)
-        wiring.register_images(house)
-        wiring.read_catalogues(house)
-        house.store.close()
-        return (Path(folder) / "instar.db").read_bytes()

@@ -1,7 +1,6 @@
 """A real control plane whose workers can be struck anywhere: the API, two workers, one record store."""
 
 import json
-import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ KILLED_WORKER, FROZEN_WORKER, AGENT, DATABASE, SERVER = (
     "database killed",
     "server killed",
 )
-FAULTS = (KILLED_WORKER, FROZEN_WORKER, AGENT, DATABASE, SERVER)
+FAULTS = (KILLED_WORKER, SERVER, FROZEN_WORKER, AGENT, DATABASE)
 
 
 @dataclass
@@ -61,8 +60,8 @@ class StrikingPlane(ControlPlane):
         for path in self.strikes.glob("*"):
             path.unlink(missing_ok=True)
 
-    def strike(self, fault: str, instance: RealInstance | None) -> None:
-        """Strike while a worker stands still, and let it go."""
+    def strike(self, fault: str, instance: RealInstance) -> bool:
+        """Strike while a worker stands still, and let it go; tells whether there was anything to strike."""
         place = until(self.reached, TIMEOUT)
         worker = psutil.Process(int(place.suffix[1:]))
         match fault:
@@ -74,15 +73,27 @@ class StrikingPlane(ControlPlane):
                 worker.send_signal(signal.SIGSTOP)
                 self.frozen = worker
                 place.unlink()
-            case _ if instance is not None:
-                victims(fault, instance)
+            case _:
+                found = kill(fault, instance)
                 place.unlink()
+                return found
+        return True
 
     def thaw(self) -> None:
         """Have the frozen worker go on."""
         if self.frozen is not None:
             self.frozen.send_signal(signal.SIGCONT)
             self.frozen = None
+
+    def wait_until_idle(self) -> None:
+        """Wait until no operation is open."""
+        instances, operations = self.client.instances, self.client.operations
+
+        def is_idle() -> bool:
+            last = (next(iter(operations.list(each.id, limit=1))) for each in instances.list())
+            return all(each.state != "OPEN" for each in last)
+
+        until(is_idle, TIMEOUT)
 
     def ensure_running(self) -> None:
         """Have the API and two workers run."""
@@ -93,14 +104,15 @@ class StrikingPlane(ControlPlane):
             self.start("worker")
 
 
-def victims(fault: str, instance: RealInstance) -> None:
-    """Kill what the fault kills of an instance."""
+def kill(fault: str, instance: RealInstance) -> bool:
+    """Kill what the fault kills of an instance; tells whether there was anything."""
+    found = {AGENT: instance.agents, DATABASE: instance.postmasters, SERVER: instance.processes}[fault]()
     if fault == SERVER:
         instance.cut_power()
-        return
-    for process in instance.agents() if fault == AGENT else instance.postmasters():
+    for process in found:
         with suppress(psutil.NoSuchProcess):
             process.kill()
+    return bool(found)
 
 
 @contextmanager
@@ -113,10 +125,7 @@ def striking_plane(images: Images, store_url: str) -> Iterator[StrikingPlane]:
         plane.strikes.mkdir(exist_ok=True)
         plane.strikes.chmod(0o700)
         yield plane
+        plane.ensure_running()
         plane.withdraw()
-        plane.thaw()
+        plane.wait_until_idle()
 
-
-def search_path() -> str:
-    """Where the programs of the tests find one another."""
-    return os.pathsep.join(path for path in sys.path if path)

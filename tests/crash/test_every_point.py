@@ -2,11 +2,13 @@
 
 import pytest
 
+import fault_rows
 import picture
-from cells import FROZEN, KILLED, LOST_ANSWER, PASSING, REFUSED, Cell, all_cells, rehearse
+from cells import REFUSED, Cell, all_cells, rehearse
+from fault_rows import Row
 from instar.control.operations import resume, turn_back
 from instar.control.operations.stories import STORIES
-from life_stories import TALES, End, Tale
+from life_stories import TALES, Tale
 from small_world import CALLER, SmallWorld, small_world
 from taps import Killed, Tap, passing_error, refusal
 
@@ -39,6 +41,7 @@ def test_a_struck_story_ends_as_if_nothing_had_happened(cell: Cell) -> None:
         assert picture.take(world, rehearsal.instance_id) == rehearsal.seen
         twice = picture.deeds(world, rehearsal.instance_id) - rehearsal.deeds
         assert twice == {}, "done or told more often than when nothing happens"
+    fault_rows.write(row(cell, rehearsal.end, ""))
 
 
 def run(world: SmallWorld, cell: Cell) -> None:
@@ -70,24 +73,32 @@ def test_what_was_refused_leaves_a_way_on(cell: Cell) -> None:
     rehearsal = rehearse(cell.tale)
     with small_world(rehearsal.kept[cell.point.step]) as world:
         run(world, cell)
-        instance_id = rehearsal.instance_id
+        instance_id, way = rehearsal.instance_id, ""
         if world.instance(instance_id).status == "ERROR":
             assert verbs(world, rehearsal.operation_id)[:1] == ["resume"]
             resume.request(world.desk, CALLER, rehearsal.operation_id)
             world.settle()
+            way = ", resumed"
         elif world.operation(rehearsal.operation_id).state != cell.tale.end.state:
             assert picture.leaks(world, world.instance(instance_id)) == []
             cell.tale.begin(world, instance_id)
             world.settle()
+            way = ", asked for again"
         seen = picture.take(world, instance_id)
         if is_optional(cell):  # what could not be deleted is kept, until the next upgrade or the delete
             seen["machine"]["snapshots"] = rehearsal.seen["machine"]["snapshots"]
         assert seen == rehearsal.seen
+    fault_rows.write(row(cell, rehearsal.end, way))
+
+
+def row(cell: Cell, end: str, way: str) -> Row:
+    return Row("fake", cell.tale.name, cell.point.step, f"{cell.fault} ({cell.point.room})", f"{end}{way}")
 
 
 def is_optional(cell: Cell) -> bool:
     """Tell whether the step's failure is told of, and the story goes on."""
-    return any((step := story.find(cell.point.step)) and step.optional for story in STORIES.values())
+    found = [story.find(cell.point.step) for story in STORIES.values()]
+    return any(step is not None and step.optional for step in found)
 
 
 def verbs(world: SmallWorld, operation_id: str) -> list[str]:

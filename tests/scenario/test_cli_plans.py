@@ -56,8 +56,8 @@ def test_a_plan_as_data_has_all_of_it(house: Any) -> None:
     planned = instar("plan", "demo", "18.6", *options, "-f", "json")
     assert planned.status == 0, planned.err
     assert planned.json == house.client.plans.get("demo", planned.json["hash"]).model_dump(mode="json")
-    assert planned.json["point_of_no_return"] == "verify"
-    assert "verify        none" in instar("plan", "show", "demo", planned.json["hash"]).out
+    assert planned.json["point_of_no_return"] == "let_in"
+    assert "let_in        none" in instar("plan", "show", "demo", planned.json["hash"]).out
     listed = instar("plan", "list", "demo", "-f", "json").json
     assert [(line["Hash"], line["Allowed"]) for line in listed] == [(planned.json["hash"], True)]
 

@@ -8,6 +8,7 @@ from command_line import Ran, instar
 from control_plane_stub import Socket, socket
 from instar.control import wiring
 from instar.wire.errors import Finding, GuestError
+from waiting import until
 
 __all__ = ["socket"]
 
@@ -58,6 +59,20 @@ def test_an_upgrade_that_came_back_did_not_succeed(house: Any) -> None:
     shown = instar("operation", "show", operation_id)
     assert "block: probe: orders: 3 instead of 4" in shown.out
     assert "Severity" not in shown.out
+
+
+def test_an_abort_that_leads_back_has_done_its_work(house: Any) -> None:
+    boot, house.provider.on_boot = house.provider.on_boot, lambda name, image, files: None
+    operation_id = instar("upgrade", "demo", "18.6", "-f", "json").json["id"]
+    until(lambda: house.client.operations.get(operation_id).step == "await_agent")
+    assert instar("operation", "abort", operation_id, "-f", "json").status == 0
+    house.provider.on_boot = boot
+    until(lambda: house.client.operations.get(operation_id).state == "FAILED")
+    late = instar("operation", "abort", operation_id, "--wait")
+    assert late.status == 1
+    assert "can't be aborted: it is FAILED" in late.err
+    again = instar("upgrade", "demo", "18.6", "--wait", "-f", "json")
+    assert again.status == 0, again.err
 
 
 def test_what_an_undo_would_do_is_shown(house: Any) -> None:

@@ -107,7 +107,7 @@ def test_everything_in_the_way_is_told_at_once(world: World) -> None:
     assert all(
         finding.remedy for finding in plan.blocking() if not finding.check.startswith(("probe", "prep"))
     )
-    assert "verify" in found(plan, Severity.WARN)["way_back"]
+    assert "let_in" in found(plan, Severity.WARN)["way_back"]
     assert world.instance(instance_id).status == InstanceStatus.ACTIVE
 
 

@@ -26,6 +26,7 @@ class Command(cliff.command.Command):
         """Declare the options all commands have, then this one's own."""
         parser = super().get_parser(prog_name)
         parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        parser.allow_abbrev = False  # `--password x` must not pass for `--password-file x`
         self.declare(parser)
         return parser
 

@@ -18,7 +18,7 @@ class Starting(Command):
         parser.add_argument(
             "--wait",
             action="store_true",
-            help="show progress until it has ended; the exit status is 0 only when it succeeded",
+            help="show progress until it has ended; the exit status is 0 only when that was done",
         )
 
     def settle(self, operation: "Operation", wait: bool) -> "Operation":

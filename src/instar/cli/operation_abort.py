@@ -44,4 +44,5 @@ class AbortOperation(StartOne):
 
 
 def _was_stopped(operation: "Operation") -> bool:
-    return operation.error is not None and operation.error.code == "aborted" and "resume" not in operation.verbs
+    error = operation.error
+    return error is not None and error.code == "aborted" and "resume" not in operation.verbs

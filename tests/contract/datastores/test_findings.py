@@ -163,3 +163,11 @@ def test_parameters_are_told_by_the_very_program(name: str, tmp_path_factory: py
     assert all(known[each].fixed for each in fixed)
     assert not known["shared_buffers"].fixed
     assert ("io_method" in known) == (name == "postgresql-18.6")
+
+
+def test_a_file_system_that_can_not_clone_is_told(make_machine: Make) -> None:
+    machine = made(make_machine)
+    source, target_file = machine.volume / "postgresql/17/PG_VERSION", machine.volume / "clone"
+    cloned = subprocess.run(["cp", "--reflink=always", source, target_file], check=False, capture_output=True)
+    found = machine.call("check_upgrade", **target(18) | {"method": "clone"})["findings"]
+    assert ("method" in {each["check"] for each in found}) is (cloned.returncode != 0)

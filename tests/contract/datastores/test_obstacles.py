@@ -185,5 +185,6 @@ def test_long_conversion_moves(make_machine: Make) -> None:
         return view["ended_at"] is not None
 
     wait_for(ended, "the end of the conversion", 120)
+    new.arrive("post", upgrade_info=info)
     assert new.status() == "HEALTHY"
     assert len(seen) > 1, "pg_upgrade ran without telling that anything moved"

@@ -10,7 +10,7 @@ import pytest
 
 from command_line import instar
 from control_plane_stub import Answer, Request, Stub, event
-from instar.cli._progress import shown_on
+from instar.cli._progress import shown_on, summary
 from instar.wire.ids import new_id
 from instar.wire.rest import Operation
 
@@ -64,6 +64,21 @@ def test_a_failed_step_is_shown_and_the_exit_status_is_1(control_plane: Stub) ->
     assert (ran.status, ran.out) == (1, "")
     assert ran.err.splitlines()[0].split() == ["rebuild", "failed", "3.00", "s"]
     assert f"instar operation resume {ID} --wait" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("code", "came_back", "told"),
+    [
+        ("aborted", False, "upgrade of demo was aborted after 2.00 s"),
+        ("aborted", True, "upgrade of demo was aborted and taken back after 2.00 s"),
+        ("guest", True, "upgrade of demo failed and was taken back after 2.00 s"),
+        ("guest", False, "upgrade of demo failed after 2.00 s"),
+    ],
+)
+def test_the_summary_tells_what_became_of_the_instance(code: str, came_back: bool, told: str) -> None:
+    error = {"code": code, "brief": "No"}
+    ended = operation("FAILED", seconds=2.0, error=error, came_back=came_back)
+    assert summary(Operation.model_validate(ended)) == told
 
 
 @pytest.fixture

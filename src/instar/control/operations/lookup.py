@@ -33,5 +33,5 @@ def refuse_unless_active(instance: Instance) -> None:
         raise Busy(
             f"Instance {instance.id} is not currently available for an action to be performed "
             f"(instance status was {instance.status})",
-            remedy="Wait for the operation in the way; out of ERROR, resume or roll back the operation that failed.",
+            remedy="Wait for the operation in the way; out of ERROR, resume or roll back the failed operation.",
         )

@@ -47,7 +47,6 @@ def request(desk: Desk, caller: Caller, instance_id: str, *, discard_writes_sinc
                 "version_before": instance.version.name,
                 "image": instance.image,
                 "image_before": kept["image"],
-                "revert_to": kept["snapshot"],
                 "discard_writes_since": kept["snapshot_at"],
                 "undoes": kept["operation_id"],
             },

@@ -24,6 +24,7 @@ its token. Clients are let in by a step of their own, so that the record knows f
 have written to the new version: what they wrote is never reverted unasked.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from instar.control.catalog import paths, versions
@@ -183,7 +184,10 @@ def post_upgrade(ctx: Context) -> Outcome:
         probes=probes.registered(ctx.instance),
         resumed=ctx.work.resumes > 0,
     )
-    return guest_steps.run_job(ctx, "post_upgrade", params)
+    outcome = guest_steps.run_job(ctx, "post_upgrade", params)
+    if isinstance(outcome, Wait) and ctx.output("preflight")["plan"]["point_of_no_return"] == "post_upgrade":
+        return replace(outcome, reason=f"{outcome.reason} (no way leads back from here on)")
+    return outcome
 
 
 @watched
@@ -207,8 +211,8 @@ def verify(ctx: Context) -> Outcome:
     seen, findings = guest_steps.verify_machine(ctx, manifest, ctx.inputs["image"])
     before = ReadBack.model_validate(info.get("read_back") or prepared["before"])
     after = ReadBack.model_validate(ctx.output("post_upgrade").get("read_back") or seen["read_back"])
-    findings += upgrade_checks.lost(before, after)
-    findings += upgrade_checks.changed(before, after, _moved(ctx), resumed=ctx.work.resumes > 0)
+    gone = upgrade_checks.lost(before, after) + upgrade_checks.changed(before, after, _moved(ctx))
+    findings += upgrade_checks.told_only(gone) if ctx.work.resumes else gone
     error = upgrade_checks.broken_promise(findings)
     if error:
         return Fail(error)

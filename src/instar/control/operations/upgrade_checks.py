@@ -21,19 +21,16 @@ def lost(before: ReadBack, after: ReadBack) -> list[Finding]:
     ]
 
 
-def changed(
-    before: ReadBack, after: ReadBack, moved: Collection[str], *, resumed: bool
-) -> list[Finding]:
-    """Find settings that are not as before, except those that `moved` with the configuration.
-
-    After a resume, which may have meant that, they are told only.
-    """
+def changed(before: ReadBack, after: ReadBack, moved: Collection[str]) -> list[Finding]:
+    """Find settings that are not as before, except those that `moved` with the configuration."""
     names = [name for name in before.settings if name not in moved]
     kept = {f"setting {name}": after.settings.get(name) for name in names}
-    wanted = {f"setting {name}": before.settings[name] for name in names}
-    severity = Severity.WARN if resumed else Severity.BLOCK
-    found = guest_steps.differences(wanted, kept)
-    return [finding.model_copy(update={"severity": severity}) for finding in found]
+    return guest_steps.differences({f"setting {name}": before.settings[name] for name in names}, kept)
+
+
+def told_only(findings: list[Finding]) -> list[Finding]:
+    """Give findings that no longer stand in the way: whoever resumed the operation has read them."""
+    return [finding.model_copy(update={"severity": Severity.WARN}) for finding in findings]
 
 
 def broken_promise(findings: list[Finding]) -> InstarError | None:

@@ -58,7 +58,7 @@ def _after_clients(operation: Operation, snapshot: dict[str, object]) -> str:
         raise NoWayBack(
             f"To go back would lose what clients have written since {since}",
             seen="the data files were converted; the way back is the snapshot of that time",
-            remedy=f"Resume the operation, or roll it back with discard_writes_since {since}.",
+            remedy=f"Let it go on (resume it if it failed), or roll it back with discard_writes_since {since}.",
         )
     return "power_off"
 
@@ -89,10 +89,10 @@ def revert(ctx: Context) -> Outcome:
 
 
 def _snapshot_to_revert_to(ctx: Context) -> Handle | None:
-    """Give the snapshot if the data files may have been converted; an undo names it among its inputs."""
-    if "revert_to" in ctx.inputs:
-        given: Handle | None = ctx.inputs["revert_to"]
-        return given
+    """Give the snapshot if the data files may have been converted; for an undo, the one that was kept."""
+    if "undoes" in ctx.inputs:
+        kept: Handle | None = (ctx.instance.undo or {}).get("snapshot")
+        return kept
     left = ctx.output("way_back").get("from")
     if left in ("rebuild", "await_agent") or not ctx.output("preflight")["format_changes"]:
         return None
@@ -128,6 +128,8 @@ def verify_return(ctx: Context) -> Outcome:
     error = guest_steps.verdict(findings, "The instance does not run as it did before")
     if error:
         return Fail(error)
+    if guest_steps.is_out(ctx):
+        return Wait(guest_steps.LOOK_AGAIN, "from outside, the instance's address lets nobody in yet")
     return Done(seen, record=record_of(seen))
 
 
@@ -142,7 +144,8 @@ def record_of(seen: dict[str, object]) -> dict[str, object]:
 
 
 def drop_snapshot(ctx: Context) -> Outcome:
-    """Delete the snapshot that a failed upgrade no longer needs."""
+    """Delete the snapshot that a failed upgrade no longer needs, and stop watching."""
+    ctx.outages.end(ctx.work.operation_id)
     handle = ctx.output("snapshot").get("handle") or ctx.provider.find_snapshot(ctx.volume, ctx.snapshot_name)
     if handle:
         ctx.provider.destroy_snapshot(handle)

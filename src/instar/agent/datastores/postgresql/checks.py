@@ -1,6 +1,8 @@
 """What stands in the way of an upgrade: everything is looked at, and all findings are told at once."""
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 
 from instar.agent import volume
@@ -23,6 +25,8 @@ from instar.wire.agent import UpgradeCheck, UpgradeFacts, UpgradeParams
 from instar.wire.errors import BadRequest, Finding, InstarError, Severity
 
 METHODS = ("link", "clone", "copy")
+_FICLONE = 0x40049409
+"""The request of ioctl_ficlone(2)."""
 SPARE = 256 << 20
 """Bytes that a new data directory takes besides what is copied."""
 PROBES_BUDGET = 5.0
@@ -87,6 +91,7 @@ def _look(server: Server, cluster: Cluster, params: UpgradeParams, connection: S
         *indexes.finding(),
         *probes.findings(results, params.probes),
         *(_space(cluster, params.method, used) if _is_major(server, params) else ()),
+        *(_clones(cluster) if _is_major(server, params) and params.method == "clone" else ()),
     ]
     facts = UpgradeFacts(
         data_bytes=used,
@@ -165,6 +170,20 @@ def _space(cluster: Cluster, method: str, used: int) -> Iterator[Finding]:
             seen=f"{free >> 20} MiB are free on the data volume, method {method} needs {needed >> 20} MiB",
             remedy="Make the volume larger, delete data, or use method link.",
         )
+
+
+def _clones(cluster: Cluster) -> Iterator[Finding]:
+    """See whether the file system can clone files, as `pg_upgrade --clone` does, by cloning one."""
+    source = (cluster.data / "PG_VERSION").open("rb")
+    with source, tempfile.TemporaryFile(dir=cluster.data.parent) as target:
+        try:
+            fcntl.ioctl(target, _FICLONE, source.fileno())
+        except OSError as error:
+            yield Finding(
+                check="method",
+                seen=f"the volume's file system can't clone files: {error.strerror}",
+                remedy="Use method link or copy.",
+            )
 
 
 def _numbers(version: str) -> tuple[int, ...]:
