@@ -8,12 +8,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 # Outside the tree: tests that run as root start database servers under users who may not reach a home folder.
 TEST_IMAGES ?= $(or $(TMPDIR),/tmp)/instar-test-images-$(shell id -u)
+FAULT_ROWS := $(TEST_IMAGES)/fault-rows.jsonl
 export INSTAR_TEST_IMAGES := $(TEST_IMAGES)
 export INSTAR_TEST_ENGINES ?= $(TEST_IMAGES)/engines
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: venv
 venv: .venv/.installed ## make .venv with everything that development needs
@@ -55,6 +56,17 @@ test: lint engines ## everything: check, then contract, crash and live tests
 .PHONY: live
 live: engines ## live tests only: real processes and databases
 	$(BIN)/pytest -q tests/live
+
+.PHONY: test-crash
+test-crash: engines ## the whole crash suite (about an hour), and the fault table in docs/reference made from it
+	rm -f $(FAULT_ROWS)
+	INSTAR_FAULT_ROWS=$(FAULT_ROWS) $(BIN)/pytest -q -n auto tests/crash/test_every_point.py
+	INSTAR_FAULT_ROWS=$(FAULT_ROWS) $(BIN)/pytest -q -m "live or crash_all" tests/crash
+	$(BIN)/python tests/crash/fault_table.py $(FAULT_ROWS)
+
+.PHONY: soak
+soak: engines ## faults at random on a dozen instances (SEED=1 MINUTES=10)
+	$(BIN)/python tests/crash/soak.py --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10)
 
 .PHONY: engines
 engines: venv ## build the image whose database programs the contract tests run

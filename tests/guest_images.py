@@ -25,6 +25,11 @@ class Images:
 
 @pytest.fixture(scope="session")
 def images() -> Images:
+    """Build the images, or find them built."""
+    return build_all()
+
+
+def build_all() -> Images:
     """Build the images, or find them built; processes that ask at the same time wait for one another."""
     default = Path(tempfile.gettempdir()) / f"instar-test-images-{os.geteuid()}"
     image_dir = Path(os.environ.get("INSTAR_TEST_IMAGES", default))

@@ -45,7 +45,11 @@ def _strikes(point: Point) -> Iterator[str]:
     called_out, before = point.room in ("provider", "guest"), point.when == "before"
     if point.call != "read" and (point.room, point.call, point.when) != ("store", "write", "before"):
         yield KILLED
-    if point.call == taps.ENTRY or (point.call, point.when) == ("write", "after") or (called_out and not before):
+    if (
+        point.call == taps.ENTRY
+        or (point.call, point.when) == ("write", "after")
+        or (called_out and not before)
+    ):
         yield FROZEN
     if point.call != taps.ENTRY and point.call != "commit":
         if not before and point.call != "read":

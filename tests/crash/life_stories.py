@@ -1,8 +1,10 @@
-"""The stories that faults strike in: what happens before, how each is begun, and the end that each must have."""
+"""The stories that faults strike in: what happens before, how each is begun, and its only right end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from small_world import CALLER, SmallWorld
 
 from instar.control.operations import (
     attachment,
@@ -20,7 +22,6 @@ from instar.control.store.tables import Operation
 from instar.wire import rest
 from instar.wire.errors import GuestError, ProviderError
 from instar.wire.plans import UpgradeOptions
-from small_world import CALLER, SmallWorld
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,9 @@ def upgrades(version: str, **options: Any) -> Callable[[SmallWorld, str], str]:
     return begin
 
 
-def fails_to_upgrade(version: str, hook: str = "post_upgrade", **options: Any) -> Callable[[SmallWorld, str], str]:
+def fails_to_upgrade(
+    version: str, hook: str = "post_upgrade", **options: Any
+) -> Callable[[SmallWorld, str], str]:
     """Begin an upgrade whose guest fails for good."""
 
     def begin(world: SmallWorld, instance_id: str) -> str:
@@ -223,10 +226,10 @@ LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
     Tale("create", creates, End(written=("shop",)), lambda world: ""),
-    Tale("upgrade-same", upgrades("17.11"), End(version="17.11", running="17.11", snapshots=1, undoable="17.10"),
-         serving),
-    Tale("upgrade-major", upgrades("18.6"), End(version="18.6", running="18.6", snapshots=1, undoable="17.10"),
-         serving),
+    Tale("upgrade-same", upgrades("17.11"),
+         End(version="17.11", running="17.11", snapshots=1, undoable="17.10"), serving),
+    Tale("upgrade-major", upgrades("18.6"),
+         End(version="18.6", running="18.6", snapshots=1, undoable="17.10"), serving),
     Tale("upgrade-again", upgrades("18.6"),
          End(version="18.6", running="18.6", snapshots=1, undoable="17.11", written=LATE), upgraded("17.11")),
     Tale("upgrade-same-fails", fails_to_upgrade("17.11", on_failure="rollback"), BACK, serving),
@@ -244,5 +247,6 @@ TALES = (
     Tale("configure", attaches, End(), serving),
     Tale("restart", restarts, End(), serving),
     Tale("delete", deletes, End(status="DELETED", gone=True), serving),
-    Tale("delete-upgraded", deletes, End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),
+    Tale("delete-upgraded", deletes,
+         End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),
 )  # fmt: skip

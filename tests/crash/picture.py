@@ -1,14 +1,14 @@
-"""What is there after a story, read back from the record, the machine and the guest, without ids and times."""
+"""What is there after a story, read back from record, machine and guest, without ids and times."""
 
 from collections import Counter
 from typing import Any
 
+from small_world import SmallWorld
 from sqlalchemy import select
 
 from instar.control.store.tables import Event, Instance, Operation
 from instar.wire.events import STEP
 from instar.wire.states import OperationState
-from small_world import SmallWorld
 
 JOBS = {"prepare", "pre_upgrade", "post_upgrade", "settle", "come_back", "start", "stop", "restart",
         "apply_configuration"}  # fmt: skip
@@ -67,7 +67,7 @@ def machine(world: SmallWorld, row: Instance) -> dict[str, Any]:
 
 
 def leaks(world: SmallWorld, row: Instance) -> list[str]:
-    """Name what is there and should not be: slots, permits and leases, steps that never ended, things of nobody."""
+    """Name what is there and should not be: slots, permits and leases that are held, things of nobody."""
     with world.house.store.read() as session:
         operations = list(session.execute(select(Operation)).scalars())
     found = [f"{each.kind} is open" for each in operations if each.state == OperationState.OPEN]

@@ -1,9 +1,11 @@
-"""The stories that faults strike in, with real machines: how an instance gets there, how each begins and ends."""
+"""The stories that faults strike in, with real machines: what comes before, how each begins and ends."""
 
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+
+from striking_plane import StrikingPlane
 
 from guest_images import Images
 from instar.client.errors import OperationFailed
@@ -15,10 +17,13 @@ from instar.wire.rest import Operation
 from instar.wire.states import OperationState
 from real_control_plane import TIMEOUT
 from real_instance import DATABASE, USER, RealInstance
-from striking_plane import StrikingPlane
 from waiting import until
 
-PROBE = {"database": DATABASE, "sql": "SELECT current_setting('server_version_num')::int < 180000", "expected": "t"}
+PROBE = {
+    "database": DATABASE,
+    "sql": "SELECT current_setting('server_version_num')::int < 180000",
+    "expected": "t",
+}
 """Holds before an upgrade to 18 and not after it."""
 
 
@@ -224,7 +229,8 @@ TALES = (
     RealTale("restart", "restart", _steps("restart"), Stage.at_rest, restarts),
     RealTale("upgrade, same release", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades("17.10"),
              snapshots=(0, 1)),
-    RealTale("undo, same release", "rollback", _steps("rollback"), lambda stage: stage.upgraded("17.10"), undoes),
+    RealTale("undo, same release", "rollback", _steps("rollback"), lambda stage: stage.upgraded("17.10"),
+             undoes),
     RealTale("upgrade, major", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades("18.6"), "18.6", "18.6",
              snapshots=(1,)),
     RealTale("undo, major", "rollback", _steps("rollback"), lambda stage: stage.upgraded("18.6"), undoes,
@@ -232,8 +238,8 @@ TALES = (
     RealTale("upgrade that fails and goes back", "upgrade",
              _names(UPGRADE.steps, until="post_upgrade") + _names(RETURN), Stage.refused_by_probe,
              upgrades("18.6", on_failure="rollback"), state=FAILED),
-    RealTale("rollback of a failed upgrade", "upgrade", _names(RETURN), Stage.broken, rolls_back, state=FAILED,
-             is_written_to=False),
+    RealTale("rollback of a failed upgrade", "upgrade", _names(RETURN), Stage.broken, rolls_back,
+             state=FAILED, is_written_to=False),
     RealTale("abort before the rebuild", "upgrade", _names(START_AGAIN), lambda stage: stage.held("snapshot"),
              aborts, state=FAILED, is_written_to=False),
     RealTale("abort after the rebuild", "upgrade", _names(RETURN), lambda stage: stage.held("post_upgrade"),

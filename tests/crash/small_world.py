@@ -1,4 +1,4 @@
-"""A control plane without threads: its workers are driven by hand, and its clock leaps to when work is due."""
+"""A control plane without threads: workers are driven by hand, and the clock leaps to when work is due."""
 
 import atexit
 import functools
@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import taps
 from sqlalchemy import ColumnElement, literal, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-import taps
 from instar.control import settings, wiring
 from instar.control.engine.worker import Worker
 from instar.control.guests.fake import FakeGuests

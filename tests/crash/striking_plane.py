@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ import psutil
 
 import real_control_plane
 from guest_images import Images
+from instar.control.providers.local import handles
 from real_control_plane import INSTAR, TIMEOUT, ControlPlane
 from real_instance import RealInstance
 from waiting import until
@@ -90,10 +91,20 @@ class StrikingPlane(ControlPlane):
         instances, operations = self.client.instances, self.client.operations
 
         def is_idle() -> bool:
-            last = (next(iter(operations.list(each.id, limit=1))) for each in instances.list())
-            return all(each.state != "OPEN" for each in last)
+            with suppress(NotFound):  # one that is being deleted may go meanwhile
+                last = [next(iter(operations.list(each.id, limit=1))) for each in instances.list()]
+                return all(each.state != "OPEN" for each in last)
+            return False
 
         until(is_idle, TIMEOUT)
+
+    def leaked(self) -> list[str]:
+        """Name directories of servers and volumes that are no instance's."""
+        known = {handles.key_of(f"instar-{each.id}") for each in self.client.instances.list()}
+        rooms = (self.home / "local" / room for room in ("servers", "volumes"))
+        return [
+            str(path) for room in rooms for path in room.iterdir() if path.is_dir() and path.name not in known
+        ]
 
     def ensure_running(self) -> None:
         """Have the API and two workers run."""
@@ -116,10 +127,12 @@ def kill(fault: str, instance: RealInstance) -> bool:
 
 
 @contextmanager
-def striking_plane(images: Images, store_url: str) -> Iterator[StrikingPlane]:
+def striking_plane(
+    images: Images, store_url: str, kind: Callable[[Path, Images], StrikingPlane] = StrikingPlane
+) -> Iterator[StrikingPlane]:
     """Run one for a module of tests; at its end nothing may be left of its instances."""
     with real_control_plane.installed(
-        images, "worker", "api", "worker", store_url=store_url, kind=StrikingPlane
+        images, "worker", "api", "worker", store_url=store_url, kind=kind
     ) as plane:
         assert isinstance(plane, StrikingPlane)
         plane.strikes.mkdir(exist_ok=True)
@@ -128,4 +141,3 @@ def striking_plane(images: Images, store_url: str) -> Iterator[StrikingPlane]:
         plane.ensure_running()
         plane.withdraw()
         plane.wait_until_idle()
-

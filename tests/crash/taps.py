@@ -29,7 +29,7 @@ class Killed(BaseException):
 
 @dataclass(frozen=True)
 class Point:
-    """A moment in a step; `room` is whom the call goes to (provider, guest, store), `when` before or after."""
+    """A moment in a step: before or after (`when`) a call to a `room`: provider, guest or store."""
 
     step: str
     room: str

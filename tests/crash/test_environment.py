@@ -1,22 +1,21 @@
-"""What goes wrong around an upgrade: each ends as its policy says, with an error that names it and a way on."""
+"""What goes wrong around an upgrade ends as the policy says, with an error that names it and a way on."""
 
 import time
 from collections.abc import Callable
 
-import pytest
-
 import picture
+import pytest
+from life_stories import serving, upgrades
+from small_world import CALLER, SmallWorld, small_world
+from taps import Point, Tap
+
 from instar.control import settings
 from instar.control.operations import resume, turn_back
 from instar.control.store.tables import Operation
 from instar.wire.errors import ErrorBody
 from instar.wire.plans import OnFailure
-from life_stories import serving, upgrades
-from small_world import CALLER, SmallWorld, small_world
-from taps import Point, Tap
 
 NEW = "fake:postgresql-18.6:18.6:1.0"
-
 
 
 def lose_image(world: SmallWorld) -> Callable[[], None]:
@@ -103,9 +102,7 @@ def test_what_happens_in_the_downtime_ends_as_the_policy_says(
 
 @pytest.mark.parametrize("jump", [-86400.0, 86400.0])
 @pytest.mark.parametrize("step", ["stage", "snapshot", "post_upgrade", "verify"])
-def test_a_worker_whose_clock_jumps_finishes(
-    monkeypatch: pytest.MonkeyPatch, step: str, jump: float
-) -> None:
+def test_a_worker_whose_clock_jumps_finishes(monkeypatch: pytest.MonkeyPatch, step: str, jump: float) -> None:
     with small_world() as world:
         instance_id = serving(world)
         upgrades("18.6")(world, instance_id)
@@ -123,7 +120,6 @@ def test_a_worker_whose_clock_jumps_finishes(
 
 def test_another_worker_takes_over_within_fifteen_seconds_by_default() -> None:
     assert settings.worker(settings.load([])).lease <= 15
-
 
 
 def pass_time(world: SmallWorld) -> None:

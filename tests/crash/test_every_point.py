@@ -1,16 +1,16 @@
 """Every story, struck at every point by every fault, in one process: each ends as if nothing had happened."""
 
-import pytest
-
 import fault_rows
 import picture
+import pytest
 from cells import REFUSED, Cell, all_cells, rehearse
 from fault_rows import Row
-from instar.control.operations import resume, turn_back
-from instar.control.operations.stories import STORIES
 from life_stories import TALES, Tale
 from small_world import CALLER, SmallWorld, small_world
 from taps import Killed, Tap, passing_error, refusal
+
+from instar.control.operations import resume, turn_back
+from instar.control.operations.stories import STORIES
 
 CELLS = tuple(all_cells())
 
@@ -23,7 +23,12 @@ def test_a_story_ends_as_stated(tale: Tale) -> None:
     assert (record["status"], record["fault"], record["version"]) == (tale.end.status, None, tale.end.version)
     assert record["undo"][0] == tale.end.undoable
     if tale.end.gone:
-        assert (machine["server"], machine["snapshots"], machine["port"], machine["guest"]) == (None, None, False, None)
+        assert (machine["server"], machine["snapshots"], machine["port"], machine["guest"]) == (
+            None,
+            None,
+            False,
+            None,
+        )
         return
     assert machine["server"] == (record["image"], True, False, True)
     assert machine["guest"] == (tale.end.running, record["image"], True)
@@ -92,7 +97,7 @@ def test_what_was_refused_leaves_a_way_on(cell: Cell) -> None:
 
 
 def row(cell: Cell, end: str, way: str) -> Row:
-    return Row("fake", cell.tale.name, cell.point.step, f"{cell.fault} ({cell.point.room})", f"{end}{way}")
+    return Row("fake", cell.tale.name, cell.point.step, cell.fault, f"{end}{way}")
 
 
 def is_optional(cell: Cell) -> bool:

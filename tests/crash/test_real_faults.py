@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
 
-import pytest
-
 import fault_rows
+import pytest
 from fault_rows import Row
+from real_tales import TALES, RealTale, Stage, mark
+from striking_plane import AGENT, DATABASE, FAULTS, FROZEN_WORKER, KILLED_WORKER, SERVER, striking_plane
+
 from guest_images import Images
 from instar.client.errors import NotFound, OperationFailed
 from instar.wire.rest import Operation
 from instar.wire.states import OperationState
 from real_control_plane import TIMEOUT
 from real_instance import RealInstance
-from real_tales import TALES, RealTale, Stage, mark
 from record_stores import empty_database
-from striking_plane import AGENT, DATABASE, FAULTS, FROZEN_WORKER, KILLED_WORKER, SERVER, striking_plane
 from waiting import until
 
 pytestmark = pytest.mark.live
@@ -67,7 +67,13 @@ def interleaved() -> list[RealCell]:
     """Put an undo behind each upgrade, so that most stories find their instance as they want it."""
     by_name = {tale.name: cells_of(tale) for tale in TALES}
     pairs = [("upgrade, same release", "undo, same release"), ("upgrade, major", "undo, major")]
-    order = [cell for pair in pairs for two in zip_longest(*(by_name.pop(name) for name in pair)) for cell in two if cell]
+    order = [
+        cell
+        for pair in pairs
+        for two in zip_longest(*(by_name.pop(name) for name in pair))
+        for cell in two
+        if cell
+    ]
     return [*order, *(cell for cells in by_name.values() for cell in cells)]
 
 
@@ -164,11 +170,14 @@ def thaw(stage: Stage) -> None:
 def check(stage: Stage, cell: RealCell, instance: RealInstance) -> str:
     """Read back record, machine and data; gives the end in words."""
     tale = cell.tale
-    local = stage.plane.home / "local"
     if tale.gone:
         with pytest.raises(NotFound):
             assert instance.shown.status == "DELETED"
-        until(lambda: instance.processes() == [] and not instance.server.exists() and not instance.volume.exists())
+        until(
+            lambda: (
+                instance.processes() == [] and not instance.server.exists() and not instance.volume.exists()
+            )
+        )
         stage.instance = None
         return "gone"
     until(instance.is_one_of_each, TIMEOUT)
@@ -182,6 +191,7 @@ def check(stage: Stage, cell: RealCell, instance: RealInstance) -> str:
     else:
         assert instance.ask("SELECT count(*) > 0 FROM marks") == [True]
         assert snapshots(instance) in tale.snapshots
+        until(lambda: stage.plane.leaked() == [], TIMEOUT)  # what was deleted goes in the background
     return f"ACTIVE on {tale.running}"
 
 

@@ -1,5 +1,6 @@
 """Configuration groups through the front door: made, attached, changed, refused, detached, deleted."""
 
+import threading
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from instar.client.errors import BadRequest, Busy, NotFound, Unavailable, Unproc
 from instar.control import wiring
 from instar.control.store import configurations
 from instar.control.store.tables import Configuration, DatastoreVersion
-from instar.wire.errors import GuestError, GuestUnreachable
+from instar.wire.errors import GuestError, GuestUnreachable, InstarError
 from waiting import until
 from world import World
 from wsgi_transport import client_of
@@ -317,14 +318,47 @@ def test_a_version_with_a_group_stays(world: World) -> None:
     world.client.versions.delete("16.9")
 
 
-def test_a_guest_that_never_answers_leaves_the_instance_as_it_was(world: World) -> None:
+def test_a_guest_that_never_answers_leaves_the_record_as_it_was_and_says_that_it_is_not_sure(
+    world: World,
+) -> None:
     instance_id = world.create()
     group(world)
     gone = GuestUnreachable("The agent went away for good", retryable=False)
     world.guests.failing["apply_configuration"] = gone
     with pytest.raises(Unavailable, match="went away"):
         world.client.configurations.attach("demo", "web")
-    assert world.instance(instance_id).status == "ACTIVE"
+    shown = world.client.instances.get(instance_id)
+    assert (shown.status, shown.configuration) == ("ERROR", None)
+    assert shown.fault
+    assert "went away" in shown.fault.message
+    world.guests.failing.clear()
+    operation = next(iter(world.client.instances.operations(instance_id)))
+    assert operation.verbs == ["resume"]
+    world.client.operations.resume(operation)
+    world.settle()
+    assert world.client.instances.get(instance_id).status == "ACTIVE"
+
+
+def test_an_abort_of_a_configuration_puts_the_old_values_back(world: World) -> None:
+    instance_id = world.create()
+    group(world, work_mem="64MB")
+    gone = GuestUnreachable("The agent is restarting", retryable=True)
+    world.guests.failing["apply_configuration"] = gone
+    waiting = threading.Thread(target=lambda: attach_in_vain(world), daemon=True)
+    waiting.start()
+    until(lambda: next(iter(world.client.instances.operations(instance_id))).kind == "configure")
+    operation = next(iter(world.client.instances.operations(instance_id)))
+    world.client.operations.abort(operation)
+    world.guests.failing.clear()
+    world.settle()
+    waiting.join()
+    assert world.client.instances.get(instance_id).status == "ACTIVE"
+    assert settings(world, instance_id) == {}
+
+
+def attach_in_vain(world: World) -> None:
+    with pytest.raises(InstarError):
+        world.client.configurations.attach("demo", "web")
 
 
 def test_a_group_moves_with_an_upgrade_and_waits_for_the_way_back(world: World) -> None:
@@ -342,3 +376,25 @@ def test_a_group_moves_with_an_upgrade_and_waits_for_the_way_back(world: World) 
     assert attached.in_force
     with pytest.raises(BadRequest, match="undone"):
         world.client.configurations.delete("web")
+
+
+def test_values_set_since_the_upgrade_go_with_its_undoing(world: World) -> None:
+    instance_id = world.create()
+    world.client.operations.wait(world.client.instances.upgrade("demo", "17.11"))
+    group(world, version="17.11", work_mem="64MB")
+    world.client.configurations.attach("demo", "web")
+    world.client.operations.wait(world.client.instances.rollback("demo"))
+    assert world.client.instances.get("demo").configuration is None
+    assert settings(world, instance_id) == {}
+
+
+def test_an_empty_group_moves_with_the_upgrade(world: World) -> None:
+    world.create()
+    made = group(world)
+    world.client.configurations.attach("demo", "web")
+    world.client.configurations.replace(made.id, {})
+    world.settle()
+    world.client.operations.wait(world.client.instances.upgrade("demo", "18.6"))
+    shown = world.client.instances.get("demo")
+    assert shown.configuration
+    assert shown.configuration["name"] == "web (18.6)"

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from instar.client.errors import Busy, NeedsConsent, NoWayBack, OperationFailed
+from instar.client.errors import BadRequest, Busy, NeedsConsent, NoWayBack, OperationFailed
+from instar.control import wiring
+from instar.control.store.tables import Instance
 from instar.wire.errors import GuestError, InstarError, ProviderError, Untouched
 from instar.wire.rest import Operation
 from instar.wire.states import ServerState
@@ -322,3 +324,45 @@ def test_the_downtime_of_a_way_back_counts_though_another_worker_watched(world: 
     ended = fails(world, operation)
     assert ended.outage
     assert (ended.outage["down_since"], ended.outage["whole"]) == (None, False)
+
+
+def test_a_version_that_an_undo_leads_back_to_stays(world: World) -> None:
+    instance_id = world.create()
+    world.client.operations.wait(start(world, instance_id, "17.11"))
+    with pytest.raises(BadRequest, match="can be undone, which leads back to it"):
+        world.client.versions.delete(world.client.versions.get("17.10", "postgresql").id)
+    undoing = world.client.instances.rollback(instance_id)
+    assert undoing
+    world.client.operations.wait(undoing)
+    serves(world, instance_id, "17.10")
+
+
+def test_what_a_newer_release_did_before_clients_were_in_goes_with_the_way_back(world: World) -> None:
+    """Such as extensions that it brought to its versions: the old image's libraries don't fit them."""
+    instance_id = world.create()
+    world.guests.before["post_upgrade"] = lambda: write(world, instance_id, "of the new release")
+    world.guests.failing["post_upgrade"] = GuestError("A probe failed")
+    fails(world, start(world, instance_id, "17.11", on_failure="rollback"))
+    serves(world, instance_id, "17.10")
+    assert written(world, instance_id) == ["shop"]
+
+
+def test_a_finding_of_verify_is_not_waved_through_by_a_resume_of_another_step(world: World) -> None:
+    instance_id = world.create()
+    world.provider.dials.fail_once("rebuild_server", ProviderError("No valid host was found"))
+    operation = start(world, instance_id, "17.11")
+    fails(world, operation)
+    world.guests.before["post_upgrade"] = lambda: world.guests.databases[instance_id].databases.clear()
+    world.client.operations.resume(operation)
+    ended = fails(world, operation)
+    assert ended.error
+    assert "'shop' is missing" in ended.error.seen
+
+
+def test_guests_at_rest_are_asked_though_a_value_waits_for_a_restart(world: World) -> None:
+    instance_id = world.create()
+    with world.house.store.begin() as session:
+        row = session.get_one(Instance, instance_id)
+        row.status, row.next_check = "RESTART_REQUIRED", 0.0
+    presence = wiring.make_presence(world.house, world.guests)
+    assert [each.id for each in presence.claim()] == [instance_id]

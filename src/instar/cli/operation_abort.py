@@ -28,14 +28,15 @@ class AbortOperation(StartOne):
 
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""
-        from instar.client.errors import OperationFailed
+        from instar.client.errors import NoWayBack, OperationFailed
 
         operation = self.client.operations.abort(parsed_args.operation)
         if not parsed_args.wait:
             self.say(f"The {operation.kind} is being stopped: instar operation show {operation.id}")
             return _columns.operation(operation)
         try:
-            operation = self.settle(operation, wait=True)
+            self.settle(operation, wait=True)
+            raise NoWayBack(f"The abort came too late: the {operation.kind} has succeeded")
         except OperationFailed as error:
             if not _was_stopped(error.operation):
                 raise

@@ -118,9 +118,7 @@ class Instances:
         changed = self._update(path, datastore_version=_reference(datastore_version), **fields)
         return self._started(path, changed)
 
-    def rollback(
-        self, instance: str | Named, *, discard_writes_since: str | None = None
-    ) -> Operation | None:
+    def rollback(self, instance: str | Named, *, discard_writes_since: str | None = None) -> Operation | None:
         """Undo an instance's last upgrade, while its undo window is open (`instance.undo` tells).
 
             >>> client.instances.rollback("demo")

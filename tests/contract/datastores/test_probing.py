@@ -70,6 +70,36 @@ def test_probe_that_takes_too_long_has_not_passed(make_machine: Make) -> None:
     assert "timeout" in told["slow"][1]
 
 
+def test_a_view_that_a_probe_reads_gains_its_owner_nothing(make_machine: Make) -> None:
+    machine = made(make_machine)
+    with connect(machine) as client:
+        client.execute("""
+            CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM set_config('role', 'none', false);
+                PERFORM set_config('session_authorization', 'default', false);
+                COPY (SELECT 1) TO PROGRAM 'true';
+                RETURN 1;
+            END $$""")
+        client.execute("CREATE VIEW orders AS SELECT trap() AS n, session_user AS who")
+    told = verdicts(
+        machine,
+        probe("trap", "SELECT n FROM orders", "1"),
+        probe("power", "SELECT rolsuper FROM pg_roles WHERE rolname = session_user", "f"),
+    )
+    assert not told["trap"][0]
+    assert "COPY" in told["trap"][1]
+    assert told["power"] == (True, "f")
+    assert [user["name"] for user in machine.call("list_users")["users"]] == ["ann"]
+    assert machine.call("read_back")["users"] == ["ann"]
+    with pytest.raises(psycopg.OperationalError, match="reject"):
+        connect(machine, "instar_probe", "")
+
+
+def test_first_row_of_many_is_an_answer(make_machine: Make) -> None:
+    told = verdicts(made(make_machine), probe("many", "SELECT generate_series(1, 50000000)", "1"))
+    assert told["many"] == (True, "1")
+
+
 def test_probes_are_part_of_the_check(make_machine: Make) -> None:
     machine = made(make_machine)
     lax = {**COUNT, "name": "lax", "policy": "warn"}

@@ -1,6 +1,7 @@
 """Bringing servers back: what is damaged, changed or deleted just now is left alone and holds up nobody."""
 
 import logging
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 from harnesses import LocalHarness, Rig, is_alive, until
 from processes import in_child, last_generation
 
-from instar.control.providers.local import registry
-from instar.control.providers.local.machine import records
+from instar.control.providers.local import recovery, registry
+from instar.control.providers.local.machine import records, trash
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
@@ -147,6 +148,30 @@ def test_files_that_take_long_to_delete_hold_up_nobody_and_go(
     local.provider.destroy_volume(rig.volume.handle)
     assert local.provider.find_volume(rig.volume.handle["name"]) is None
     until(lambda: remains(local) <= {"uids.lock"}, "nothing is left")
+
+
+def test_what_takes_long_to_delete_holds_up_no_server(
+    local_rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = local_rig.harness.settings.state_dir
+    left = [state / part / ".left.gone" for part in ("servers", "volumes")]
+    for path in left:
+        path.mkdir()
+    monkeypatch.setattr(recovery, "BRIEF", 0.0)
+    provider, go_on, whole = local_rig.harness.reopen(), threading.Event(), trash.remove
+
+    def remove(path: Path) -> None:
+        if path in left:
+            go_on.wait(5)
+        whole(path)
+
+    monkeypatch.setattr(trash, "remove", remove)
+    local_rig.harness.cut_power(local_rig.handle)
+    provider.recover()
+    until(lambda: len(local_rig.boots()) == 2, "the server has booted again")
+    assert all(path.exists() for path in left)
+    go_on.set()
+    until(lambda: not any(path.exists() for path in left), "nothing is left")
 
 
 def test_what_an_interrupted_deletion_left_is_deleted_by_the_next_worker(local: LocalHarness) -> None:

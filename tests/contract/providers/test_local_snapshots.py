@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from processes import in_child
 
 from instar.control.providers.base import Handle
 from instar.control.providers.local import copies, snapshots, trees
-from instar.control.providers.local.machine import records
+from instar.control.providers.local.machine import records, trash
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
@@ -194,6 +195,19 @@ def test_a_copy_in_the_hands_of_a_frozen_process_is_made_by_another(
     assert len(kept(local, volume)) == 1
 
 
+def test_a_deletion_of_a_snapshot_that_is_killed_anywhere_leaves_nothing_unknown(local: LocalHarness) -> None:
+    volume = volume_of_its_own(local)
+    made = snapshot(local.provider, volume)
+    changes = in_child(lambda: local.reopen().destroy_snapshot(made))
+    assert changes > 5
+    for die_at in range(1, changes + 1):
+        made = snapshot(local.provider, volume)
+        assert local.read(local.provider.clone_volume(made, f"c{die_at}").handle, "row-0") == ROWS["row-0"]
+        in_child(lambda made=made: local.reopen().destroy_snapshot(made), die_at)  # type: ignore[misc]
+        if local.provider.find_snapshot(volume, "s") is None:
+            assert kept(local, volume) == []
+
+
 def test_a_revert_that_was_not_finished_is_given_up_when_the_server_starts(
     local_rig: Rig, slow: Callable[[], None]
 ) -> None:
@@ -319,3 +333,74 @@ def test_a_revert_for_which_there_is_no_room_at_all_leaves_the_data_alone(crowde
     with contextlib.suppress(ProviderError):
         rig.revert(before)
     assert (crowded.data(volume) / "bulk").exists()
+
+
+def test_a_revert_that_found_too_little_room_is_repeated_with_the_data_out_of_its_way(
+    crowded: LocalHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(crowded)
+    volume = rig.volume.handle
+    fill(crowded, volume, 1500)
+    content = (crowded.data(volume) / "bulk").read_bytes()
+    before = rig.snapshot()
+    crowded.write(volume, "new", "x" * (400 << 10))
+    rig.stop()
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshots.room, "free", lambda _: 1 << 30)  # as if somebody else took it afterwards
+        with pytest.raises(ProviderError, match="No space left"):
+            rig.revert(before)
+    assert crowded.read(volume, "new")
+    rig.revert(before)
+    assert (crowded.data(volume) / "bulk").read_bytes() == content
+    assert crowded.read(volume, "new") is None
+
+
+def test_a_process_that_was_frozen_as_it_made_room_deletes_nothing_that_another_put_back(
+    crowded: LocalHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = Rig(crowded)
+    volume = rig.volume.handle
+    fill(crowded, volume, 1500)
+    content = (crowded.data(volume) / "bulk").read_bytes()
+    before = rig.snapshot()
+    crowded.write(volume, "new", "x" * (700 << 10))
+    rig.stop()
+    lock = crowded.data(volume).parent.with_suffix(".lock")
+    frozen = frozen_in_a_deletion(lambda: crowded.reopen().revert_volume(volume, before), lock)
+    try:
+        monkeypatch.setattr(copies, "STALLED", 0.0)
+        rig.revert(before)
+        assert (crowded.data(volume) / "bulk").read_bytes() == content
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+        os.waitpid(frozen, 0)
+    assert (crowded.data(volume) / "bulk").read_bytes() == content
+    until(lambda: remains(crowded, volume) == set(), "nothing is left of the copies")
+
+
+def frozen_in_a_deletion(work: Callable[[], object], lock: Path) -> int:
+    """Do work in a process that is frozen at the first tree or file it deletes; gives its id.
+
+    It does not hold `lock` then, for which others would wait. Once thawed it ends when its threads have.
+    """
+    if (pid := os.fork()) == 0:
+        whole, stopped = trash.remove, False
+
+        def remove(path: Path) -> None:
+            nonlocal stopped
+            if path.exists() and not stopped:
+                stopped = True
+                with records.locked(lock):
+                    pass
+                os.kill(os.getpid(), signal.SIGSTOP)
+            whole(path)
+
+        try:
+            trash.remove = remove
+            work()
+            for thread in set(threading.enumerate()) - {threading.current_thread()}:
+                thread.join(10)
+        finally:
+            os._exit(0)
+    until(lambda: psutil.Process(pid).status() == psutil.STATUS_STOPPED, "it is frozen")
+    return pid

@@ -36,9 +36,7 @@ def show(call: Call) -> rest.OperationAnswer:
         row = find(session, call)
         records = store.steps(session, row.id)
         now = call.desk.store.now(session)
-        return rest.OperationAnswer(
-            operation=views.detail(row, records, now, turn_back.verbs(session, row))
-        )
+        return rest.OperationAnswer(operation=views.detail(row, records, now, turn_back.verbs(session, row)))
 
 
 def act(call: Call, body: rest.ActionRequest) -> None:

@@ -149,6 +149,12 @@ def delete(session: Session, version_id: str) -> None:
             else f"{instances} instances, deleted ones included, and {groups} configuration groups",
             remedy="Set `active` to false, so that no instance can be created with it or upgraded to it",
         )
+    if undone := datastores.undo_towards(session, version.id):
+        raise BadRequest(
+            f"Datastore version {version.name} is in use",
+            seen=f"the last upgrade of instance {undone} can be undone, which leads back to it",
+            remedy="Set `active` to false; delete the version when the instance's undo window is closed",
+        )
     _set_default(version, chosen=False)
     catalogues.forget(session, version.id)
     session.delete(version)

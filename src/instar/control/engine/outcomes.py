@@ -87,7 +87,8 @@ class Story(Generic[Ctx]):
     The operation succeeds after the last of `steps`, and the instance's status becomes `ends_as`; after the
     last step of a way back it has failed with the error that led there, and the instance is as it was before.
     `status` is the instance's while the operation is open (None leaves it alone). An `exclusive` story takes
-    the instance's one slot. A `quiet` one writes no events and is forgotten soon after its end.
+    the instance's one slot. A `quiet` one writes no events, is not held by the
+    concurrency cap, and is forgotten soon after its end; an `urgent` one is claimed before all others.
     """
 
     kind: str
@@ -97,6 +98,7 @@ class Story(Generic[Ctx]):
     ends_as: InstanceStatus = InstanceStatus.ACTIVE
     exclusive: bool = True
     quiet: bool = False
+    urgent: bool = False
 
     def find(self, cursor: str) -> Step[Ctx] | None:
         """Give the step of that name, or that once had it."""

@@ -65,6 +65,17 @@ def fail(
 ) -> None:
     """Record a failure and take the way that the story names: back, or out."""
     _close_step(session, now, story, operation, StepState.FAILED, "fail", error.body)
+    _turn(session, now, story, operation, step, error)
+
+
+def _turn(
+    session: Session,
+    now: float,
+    story: Story[Any],
+    operation: Operation,
+    step: Step[Any] | None,
+    error: InstarError,
+) -> None:
     if step is not None and step.optional:
         _go_on(session, now, story, operation, story.after(step))
         return
@@ -97,21 +108,32 @@ def obey(session: Session, now: float, story: Story[Any], operation: Operation, 
 
     One that came too late is told of, and the operation goes on.
     """
-    asked = operation.asked_back or {}
-    if asked.get("verb") != "abort" or story.is_way_back(step):
+    error = _abort(story, operation, step)
+    if error is None:
         return False
-    session.flush()  # the step may have been begun just now
-    error = Aborted(
-        f"Operation {operation.id} was aborted by {asked.get('actor') or 'somebody'}",
-        seen=f"at step {step.name}",
-    )
-    if step.harmless or (step.way_back is not None and _way_back(story, operation, step) is not None):
+    if _leads_back(story, operation, step):
+        session.flush()  # the step may have been begun just now
         fail(session, now, story, operation, step, error)
         return True
     operation.asked_back = policy(operation.inputs)
     reason = "the abort came too late: no way leads back from here"
     events.step(session, operation, now, StepEvent(step=step.name, outcome="wait", reason=reason))
     return False
+
+
+def _abort(story: Story[Any], operation: Operation, step: Step[Any]) -> InstarError | None:
+    """Give the error that an abort ends an operation with, None when nobody has asked for one."""
+    asked = operation.asked_back or {}
+    if asked.get("verb") != "abort" or story.is_way_back(step):
+        return None
+    return Aborted(
+        f"Operation {operation.id} was aborted by {asked.get('actor') or 'somebody'}",
+        seen=f"at step {step.name}",
+    )
+
+
+def _leads_back(story: Story[Any], operation: Operation, step: Step[Any]) -> bool:
+    return step.harmless or _way_back(story, operation, step) is not None
 
 
 def _way_back(story: Story[Any], operation: Operation, step: Step[Any] | None) -> Step[Any] | None:
@@ -174,6 +196,10 @@ def _advance(
             raise StoryError(f"Step {step.name} of {story.kind} may not write {name} on the instance")
         setattr(operation.instance, name, value)
     _close_step(session, now, story, operation, StepState.DONE, "done", None)
+    aborted = _abort(story, operation, step)
+    if target is not None and aborted is not None and _leads_back(story, operation, step):
+        _turn(session, now, story, operation, step, aborted)  # from here, before the next step closes a way
+        return
     _go_on(session, now, story, operation, target)
 
 

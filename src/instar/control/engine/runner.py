@@ -37,6 +37,7 @@ class Work:
     resumes: int
     waited: float
     outage: Mapping[str, Any] | None
+    error: Mapping[str, Any] | None
     instance: Instance
     still_mine: Callable[[], bool]
 
@@ -112,7 +113,7 @@ class Runner:
         """Write the outcome, and begin the next step with it."""
         with self.leases.holding(claim) as (session, operation, now):
             record.write(session, now, ready.story, operation, ready.step, outcome)
-            if attempts is not None:
+            if attempts is not None and operation.cursor == ready.step.name:
                 operation.attempts = attempts
             return self._ready(session, now, claim, operation)
 
@@ -161,6 +162,7 @@ class Runner:
             resumes=operation.resumes,
             waited=now - (operation.step_started or 0.0),
             outage=operation.outage,
+            error=operation.error,
             instance=instance,
             still_mine=lambda: self.leases.still_mine(claim),
         )
@@ -194,9 +196,15 @@ def _unknown(operation: Operation) -> StoryError:
 def _unwritable(step: Step[Any], error: Exception) -> StoryError:
     return StoryError(
         f"What step {step.name} gave back can't be written into the record",
-        seen=f"{type(error).__name__}: {error}"[:500],
+        seen=_without_values(error),
         remedy="The worker's log has the traceback; resume the operation when the cause is mended.",
     )
+
+
+def _without_values(error: Exception) -> str:
+    """Say what went wrong without the statement and the values of a record, which may be secret."""
+    cause = getattr(error, "orig", None) or error
+    return f"{type(cause).__name__}: {cause}".partition("\n")[0][:300]
 
 
 def _unexpected(step: Step[Any], error: Exception) -> InstarError:

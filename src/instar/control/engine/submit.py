@@ -91,6 +91,7 @@ def reopen(
         _turn_back(session, now, story, operation, step, back)
     elif step in story.steps:
         operation.error = None
+        operation.outputs = {**operation.outputs, "resumed": {"at": operation.cursor}}
         operation.asked_back = record_step.policy(operation.inputs)
     operation.instance.fault = None
     _occupy(story, operation.instance, now)

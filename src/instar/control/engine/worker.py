@@ -49,6 +49,8 @@ class Worker:
         self.runner = Runner(self.leases, stories, make_context)
         self.settings = settings
         self._quiet = [kind for kind, story in stories.items() if story.quiet]
+        self._urgent = [kind for kind, story in stories.items() if story.urgent]
+        self._patient = [kind for kind in self._quiet if kind not in self._urgent]
         self._capped = [kind for kind, story in stories.items() if not story.quiet]
         self._held: dict[str, Claim] = {}
         self._wake = threading.Event()
@@ -84,10 +86,12 @@ class Worker:
     def _claim_due(self, pool: ThreadPoolExecutor) -> float:
         """Claim what is due, as far as threads are free; gives the seconds until there may be more.
 
-        Quiet operations go first: someone waits for their answer, and the cap does not hold them.
+        Urgent operations go first: someone waits for their answer. Quiet ones that take long go last, so that
+        they keep no operation waiting in its downtime.
         """
-        self._claim(pool, self.leases.due(self._free(), self._quiet), capped=False)
+        self._claim(pool, self.leases.due(self._free(), self._urgent), capped=False)
         left = self._claim(pool, self.leases.due(self._free(), self._capped), capped=True)
+        self._claim(pool, self.leases.due(self._free(), self._patient), capped=False)
         pause = self.leases.next_due([*self._quiet, *self._capped]) if self._free() and not left else None
         return self.settings.poll if pause is None else max(pause, 0.005)
 

@@ -18,8 +18,11 @@ LOG = logging.getLogger(__name__)
 BATCH = 50
 
 
+AT_REST = (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED)
+
+
 class Presence:
-    """Asks instances that are ACTIVE; `interval` and `limit` in seconds.
+    """Asks instances at rest; `interval` and `limit` in seconds.
 
     A guest that has not answered for `limit` is in ERROR; until then its last word stands.
     """
@@ -56,7 +59,7 @@ class Presence:
         """Take instances whose turn it is; another worker won't ask them until their next turn."""
         turn = (
             Instance.deleted.is_(False),
-            Instance.status == InstanceStatus.ACTIVE,
+            Instance.status.in_(AT_REST),
             Instance.next_check <= self._store.clock,
         )
         with self._store.read() as session:
@@ -80,7 +83,7 @@ class Presence:
             said = DatabaseStatus(status=ServiceStatus.ERROR, reason=error.body.sentence())
         with self._store.begin() as session:
             row = session.get(Instance, instance.id, with_for_update=True)
-            if row is None or row.status != InstanceStatus.ACTIVE:
+            if row is None or row.status not in AT_REST:
                 return
             self._write(row, said, self._store.now(session))
 

@@ -6,6 +6,7 @@ password and went away.
 
 import socket
 import struct
+import time
 from collections.abc import Callable
 
 _PROTOCOL_3 = 196608
@@ -20,55 +21,64 @@ _LONGEST_ERROR = 4096
 def reachable(manager: str, address: str, port: int, timeout: float) -> bool:
     """Tell whether a client that came now would be let in, or be asked for its password.
 
-    Every wait of it is at most `timeout` seconds. Raises nothing: whatever goes wrong keeps a client out.
+    It takes `timeout` seconds at most. Raises nothing: whatever goes wrong keeps a client out.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
-        with socket.socket(family, socket.SOCK_STREAM) as connection:
-            connection.settimeout(timeout)
+        with _Connection(family, timeout) as connection:
             connection.connect((address, port))
             return _ASK.get(manager, _connects)(connection)
     except OSError:
         return False
 
 
-def _connects(connection: socket.socket) -> bool:
+class _Connection(socket.socket):
+    """A connection on which all waits together take `timeout` seconds at most."""
+
+    def __init__(self, family: int, timeout: float) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self.settimeout(timeout)
+        self._deadline = time.monotonic() + timeout
+
+    def read(self, length: int) -> bytes:
+        """Read so many bytes. Raises OSError when they haven't come in time, or never will."""
+        data = b""
+        while len(data) < length:
+            self.settimeout(max(0.0, self._deadline - time.monotonic()))
+            part = self.recv(length - len(data))
+            if not part:
+                raise ConnectionResetError("the server hung up")
+            data += part
+        return data
+
+
+def _connects(connection: _Connection) -> bool:
     """All that can be said of a database whose protocol is not known here."""
     return True
 
 
-def _postgresql(connection: socket.socket) -> bool:
+def _postgresql(connection: _Connection) -> bool:
     """Introduce oneself as somebody who does not exist: an open server asks for the password all the same."""
     connection.sendall(_STARTUP)
-    kind, length = struct.unpack("!ci", _read(connection, 5))
+    kind, length = struct.unpack("!ci", connection.read(5))
     if kind != b"E":
         return bool(kind == b"R")
-    fields = _read(connection, min(length - 4, _LONGEST_ERROR)).split(b"\0")
+    fields = connection.read(min(length - 4, _LONGEST_ERROR)).split(b"\0")
     return any(field[:1] == b"C" and field[1:] in _OPEN_ALL_THE_SAME for field in fields)
 
 
-def _mysql(connection: socket.socket) -> bool:
+def _mysql(connection: _Connection) -> bool:
     """Wait for the greeting, which is an error when the server lets nobody in.
 
     Going away after it counts towards the server's `max_connect_errors`.
     """
-    header = _read(connection, 5)
+    header = connection.read(5)
     if header[4] != 0xFF:
         return True
-    return bool(struct.unpack("<H", _read(connection, 2))[0] == _FULL)
+    return bool(struct.unpack("<H", connection.read(2))[0] == _FULL)
 
 
-def _read(connection: socket.socket, length: int) -> bytes:
-    data = b""
-    while len(data) < length:
-        part = connection.recv(length - len(data))
-        if not part:
-            raise ConnectionResetError("the server hung up")
-        data += part
-    return data
-
-
-_ASK: dict[str, Callable[[socket.socket], bool]] = {
+_ASK: dict[str, Callable[[_Connection], bool]] = {
     "postgresql": _postgresql,
     "mariadb": _mysql,
     "mysql": _mysql,

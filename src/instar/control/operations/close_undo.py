@@ -36,11 +36,19 @@ def close_due(store: Store) -> int:
         try:
             with store.begin() as session:
                 instance = session.get_one(Instance, instance_id)
+                if not _is_over(instance, store.now(session)):
+                    continue
                 submit(session, store.now(session), STORY, instance, Submission("instar"))
                 closed += 1
         except Busy:
             LOG.debug("undo window stays open for now instance=%s", instance_id)
     return closed
+
+
+def _is_over(instance: Instance, now: float) -> bool:
+    """Look again: an upgrade may have failed, or opened a window of its own, since it was listed."""
+    until = instance.undo_until
+    return until is not None and until < now and instance.status in lookup.USABLE
 
 
 def forget(ctx: Context) -> Outcome:

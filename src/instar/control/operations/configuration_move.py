@@ -12,7 +12,7 @@ from instar.wire.plans import Plan
 def settings(instance: Instance, plan: Plan) -> dict[str, Any] | None:
     """Give the values that the API put in force as the target version has them, None when there are none."""
     if instance.settings is None:
-        return None
+        return {} if instance.configuration_id else None
     own = [line for line in plan.configuration if line.name in instance.settings]
     return parameters.carried(instance.settings, own)
 
@@ -20,12 +20,12 @@ def settings(instance: Instance, plan: Plan) -> dict[str, Any] | None:
 def record(ctx: Context) -> dict[str, Any]:
     """Say what the upgraded instance's configuration is; its group for the new version is found or made."""
     moved = ctx.output("preflight")["settings"]
-    if moved is None or ctx.instance.configuration_id is None:
+    if ctx.instance.configuration_id is None:
         return {"settings": moved}
     with ctx.store.begin() as session:
         group = session.get_one(Configuration, ctx.instance.configuration_id)
         if group.version_id == ctx.inputs["version_id"]:
-            return {"settings": moved}
+            return {"settings": moved or None}
         target = session.get_one(DatastoreVersion, ctx.inputs["version_id"])
         own = configurations.for_version(session, group, target, moved, ctx.store.now(session))
-        return {"settings": moved, "configuration_id": own.id}
+        return {"settings": moved or None, "configuration_id": own.id}

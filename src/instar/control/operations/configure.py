@@ -2,8 +2,8 @@
 
 1. apply  the guest writes the values, has the database heed them, and says which of them wait for a restart
 
-Clients are served all the while. A failure leaves the instance with the group and the values that it had: the
-guest puts back what the database refuses.
+Clients are served all the while. After a failure, or an abort, the way back `put_back` puts the values that
+the instance had in force again, so that the record is true of what runs.
 """
 
 import time
@@ -20,9 +20,11 @@ from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.store.tables import Configuration, Instance, Operation
 from instar.wire.agent import ConfigurationApplied, ConfigurationParams
-from instar.wire.errors import ErrorBody, InstarError
+from instar.wire.errors import Aborted, DeadlinePassed, ErrorBody, GuestUnreachable, InstarError
 from instar.wire.states import InstanceStatus, OperationState
 
+UNCERTAIN = (Aborted.code, DeadlinePassed.code, GuestUnreachable.code)
+"""Errors after which the guest may have put the new values in force; one of its own puts the old ones back."""
 PAUSES = (0.005, 0.01, 0.02, 0.05)
 
 
@@ -100,6 +102,19 @@ def apply(ctx: Context) -> Outcome:
     )
 
 
+def put_back(ctx: Context) -> Outcome:
+    """Let the guest put the values in force that the record tells of, unless it has done so itself."""
+    if (ctx.work.error or {}).get("code") not in UNCERTAIN:
+        return Done()
+    values = ConfigurationParams(configuration=ctx.instance.settings or {})
+    outcome = guest_steps.run_job(ctx, "apply_configuration", values)
+    if not isinstance(outcome, Done):
+        return outcome
+    applied = ConfigurationApplied.model_validate(outcome.output)
+    waits = bool(applied.pending_restart)
+    return Done(record={"restart_required": waits, "service_status": ctx.guest.status().status})
+
+
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
     """Name the parameters whose value changes; the values themselves may be secret."""
     return sorted(name for name in {*before, *after} if before.get(name) != after.get(name))
@@ -108,5 +123,6 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
 STORY: Story[Context] = Story(
     kind="configure",
     status=InstanceStatus.ACTIVE,
-    steps=(Step("apply", apply, patience=60, harmless=True),),
+    steps=(Step("apply", apply, patience=60, way_back="put_back"),),
+    ways_back=((Step("put_back", put_back, patience=60),),),
 )

@@ -124,7 +124,9 @@ def reinstate(ctx: Context) -> Outcome:
     status = ctx.guest.status()
     if status.status != ServiceStatus.HEALTHY:
         return Wait(LOOK_AGAIN, f"the database is not healthy yet: {status.status} {status.reason}".rstrip())
-    return Done(record={"service_status": status.status})
+    if is_out(ctx):
+        return Wait(LOOK_AGAIN, "from outside, the instance's address lets nobody in yet")
+    return Done(record={"service_status": status.status, "restart_required": False})
 
 
 def read_back(ctx: Context) -> ReadBack:

@@ -101,5 +101,9 @@ def _without_passwords(answer: Any) -> Any:
 
 
 STORY: Story[Context] = Story(
-    kind="inquiry", steps=(Step("call", call, patience=12, harmless=True),), exclusive=False, quiet=True
+    kind="inquiry",
+    steps=(Step("call", call, patience=12, harmless=True),),
+    exclusive=False,
+    quiet=True,
+    urgent=True,
 )

@@ -20,8 +20,8 @@ def instance(session: Session, caller: Caller, instance_id: str) -> Instance:
 
 
 def operation(session: Session, caller: Caller, operation_id: str) -> Operation:
-    """Find an operation of the caller's project. Raises NotFound."""
-    found = session.get(Operation, operation_id)
+    """Find an operation of the caller's project, and keep it from others' changes. Raises NotFound."""
+    found = session.get(Operation, operation_id, with_for_update={"of": Operation})
     if found is None or found.project != caller.project:
         raise NotFound(f"Operation {operation_id} cannot be found.")
     return found
@@ -33,5 +33,5 @@ def refuse_unless_active(instance: Instance) -> None:
         raise Busy(
             f"Instance {instance.id} is not currently available for an action to be performed "
             f"(instance status was {instance.status})",
-            remedy="Wait for the operation in the way; out of ERROR, resume or roll back the failed operation.",
+            remedy="Wait for the operation in the way; out of ERROR, resume the failed one or roll it back.",
         )

@@ -13,15 +13,17 @@ again; a later one ends in ERROR with a fault, and `resume` goes on.
 
 from typing import Any
 
-from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
+from sqlalchemy.orm import Session
+
+from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
 from instar.control.operations import guest_steps, lookup, undo, ways_back
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.operations.guest_steps import watched
-from instar.control.store.tables import Instance
+from instar.control.store.tables import DatastoreVersion, Instance
 from instar.wire.agent import UpgradeParams
-from instar.wire.errors import Busy, GuestError, GuestUnreachable
+from instar.wire.errors import Busy, GuestError, GuestUnreachable, InstarError
 from instar.wire.states import InstanceStatus, Stretch
 
 
@@ -36,7 +38,7 @@ def request(desk: Desk, caller: Caller, instance_id: str, *, discard_writes_sinc
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
         now = desk.store.now(session)
-        kept = _kept(instance, now)
+        kept = _kept(session, instance, now)
         undo.refuse_loss(kept, now, discard_writes_since)
         submission = Submission(
             actor=caller.user,
@@ -57,7 +59,7 @@ def request(desk: Desk, caller: Caller, instance_id: str, *, discard_writes_sinc
     return Submitted(operation.id, instance_id)
 
 
-def _kept(instance: Instance, now: float) -> dict[str, Any]:
+def _kept(session: Session, instance: Instance, now: float) -> dict[str, Any]:
     kept = instance.undo
     if kept is None or instance.undo_until is None:
         raise Busy(f"Instance {instance.id} has no upgrade that could be undone")
@@ -66,6 +68,11 @@ def _kept(instance: Instance, now: float) -> dict[str, Any]:
             f"The upgrade of instance {instance.id} can't be undone any more",
             seen="its undo window is closed",
             remedy="Upgrade to the version that is wanted, or restore a backup.",
+        )
+    if session.get(DatastoreVersion, kept["version_id"]) is None:
+        raise Busy(
+            f"The upgrade of instance {instance.id} can't be undone",
+            seen=f"version {kept['version']} is not registered any more",
         )
     if kept["reason"]:
         raise Busy(f"The upgrade of instance {instance.id} can't be undone", seen=kept["reason"])
@@ -85,14 +92,6 @@ def _details(instance: Instance, kept: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def stage(ctx: Context) -> Outcome:
-    """Bring the old image to where the server runs."""
-    staging = ctx.provider.stage(ctx.server, ctx.inputs["image_before"])
-    if staging.done:
-        return Done()
-    return Wait(0.1, staging.reason or "the image is being brought to the server", moved=staging.moved)
-
-
 @watched
 def leave(ctx: Context) -> Outcome:
     """Have the database stopped cleanly; a sick one is no obstacle, going back is the cure."""
@@ -107,7 +106,14 @@ def leave(ctx: Context) -> Outcome:
         outcome = guest_steps.run_job(ctx, "pre_upgrade", params)
     except (GuestUnreachable, GuestError) as error:
         return Done({"warning": error.body.sentence()})
-    return Done({"warning": outcome.error.body.sentence()}) if isinstance(outcome, Fail) else outcome
+    if isinstance(outcome, Fail) and not _would_lose(outcome.error):
+        return Done({"warning": outcome.error.body.sentence()})
+    return outcome
+
+
+def _would_lose(error: InstarError) -> bool:
+    """Tell a guest that saw something in the way, such as data outside the volume, from one that is sick."""
+    return any(finding.check != "healthy" for finding in error.body.findings)
 
 
 def finish(ctx: Context) -> Outcome:
@@ -119,7 +125,6 @@ def finish(ctx: Context) -> Outcome:
             "version_id": ctx.inputs["version_id"],
             "settings": kept["settings"],
             "configuration_id": kept["configuration_id"],
-            "restart_required": False,
             "undo": None,
             "undo_until": None,
         }
@@ -130,9 +135,9 @@ STORY: Story[Context] = Story(
     kind="rollback",
     status=InstanceStatus.UPGRADE,
     steps=(
-        Step("stage", stage, Stretch.PREPARE, patience=300, harmless=True),
+        Step("stage", ways_back.stage_return, Stretch.PREPARE, patience=300, harmless=True),
         Step("leave", leave, Stretch.SWITCH, patience=180, way_back="reinstate"),
-        *ways_back.RETURN,
+        *ways_back.RETURN[1:],
         Step("forget", undo.forget, Stretch.SETTLE, patience=300, optional=True),
         Step("finish", finish, Stretch.SETTLE),
     ),

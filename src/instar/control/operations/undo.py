@@ -42,7 +42,8 @@ def record(ctx: Context) -> dict[str, Any]:
         "settings": ctx.instance.settings,
         "reason": _reason(crosses=crosses, has_snapshot=handle is not None),
     }
-    return {"undo": kept, "undo_until": time.time() + window}
+    with ctx.store.read() as session:
+        return {"undo": kept, "undo_until": ctx.store.now(session) + window}
 
 
 def _reason(*, crosses: bool, has_snapshot: bool) -> str:

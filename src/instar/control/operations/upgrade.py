@@ -182,7 +182,7 @@ def post_upgrade(ctx: Context) -> Outcome:
         upgrade_info=ctx.output("pre_upgrade")["upgrade_info"],
         configuration=ctx.output("preflight")["settings"],
         probes=probes.registered(ctx.instance),
-        resumed=ctx.work.resumes > 0,
+        resumed=_resumed_at(ctx, "post_upgrade"),
     )
     outcome = guest_steps.run_job(ctx, "post_upgrade", params)
     if isinstance(outcome, Wait) and ctx.output("preflight")["plan"]["point_of_no_return"] == "post_upgrade":
@@ -211,14 +211,21 @@ def verify(ctx: Context) -> Outcome:
     seen, findings = guest_steps.verify_machine(ctx, manifest, ctx.inputs["image"])
     before = ReadBack.model_validate(info.get("read_back") or prepared["before"])
     after = ReadBack.model_validate(ctx.output("post_upgrade").get("read_back") or seen["read_back"])
-    gone = upgrade_checks.lost(before, after) + upgrade_checks.changed(before, after, _moved(ctx))
-    findings += upgrade_checks.told_only(gone) if ctx.work.resumes else gone
+    gone = upgrade_checks.lost(before, after)
+    findings += upgrade_checks.told_only(gone) if _resumed_at(ctx, "verify") else gone
+    other = upgrade_checks.changed(before, after, _moved(ctx))
+    findings += upgrade_checks.told_only(other) if _resumed_at(ctx, "post_upgrade", "verify") else other
     error = upgrade_checks.broken_promise(findings)
     if error:
         return Fail(error)
     if guest_steps.is_out(ctx):
         return Wait(guest_steps.LOOK_AGAIN, "from outside, the instance's address lets nobody in yet")
     return Done({**seen, "findings": [finding.model_dump(mode="json") for finding in findings]})
+
+
+def _resumed_at(ctx: Context, *steps: str) -> bool:
+    """Tell whether somebody has read what one of these steps found, mended what they meant to, and resumed."""
+    return ctx.output("resumed").get("at") in steps
 
 
 def _moved(ctx: Context) -> set[str]:
@@ -243,7 +250,6 @@ def finish(ctx: Context) -> Outcome:
     return Done(
         record={
             "version_id": ctx.inputs["version_id"],
-            "restart_required": False,
             **ways_back.record_of(ctx.output("verify")),
             **configuration_move.record(ctx),
             **undo.record(ctx),

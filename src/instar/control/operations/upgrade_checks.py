@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 
+from instar.control.catalog import parameters
 from instar.control.operations import guest_steps
 from instar.wire.agent import ReadBack
 from instar.wire.errors import Finding, InstarError, Severity
@@ -24,8 +25,17 @@ def lost(before: ReadBack, after: ReadBack) -> list[Finding]:
 def changed(before: ReadBack, after: ReadBack, moved: Collection[str]) -> list[Finding]:
     """Find settings that are not as before, except those that `moved` with the configuration."""
     names = [name for name in before.settings if name not in moved]
-    kept = {f"setting {name}": after.settings.get(name) for name in names}
-    return guest_steps.differences({f"setting {name}": before.settings[name] for name in names}, kept)
+    return [
+        Finding(check=f"setting {name}", seen=_told(name, before.settings[name], after.settings.get(name)))
+        for name in names
+        if before.settings[name] != after.settings.get(name)
+    ]
+
+
+def _told(name: str, before: str, after: str | None) -> str:
+    if parameters.is_secret(name):
+        return f"setting {name} is not as it was"
+    return f"setting {name} should be {before!r} and is {after!r}"
 
 
 def told_only(findings: list[Finding]) -> list[Finding]:

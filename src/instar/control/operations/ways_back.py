@@ -1,14 +1,17 @@
 """Back onto the image that an instance ran before: the steps that a failed upgrade and an undo share.
 
-1. power_off     the server is stopped, cleanly where its guest still listens
-2. revert        the volume is put back to the snapshot, where a newer release has worked on the data files
-3. return_image  the provider puts the old image in place of the new one
-4. await_return  the old image's agent answers, as the one that was expected
-5. come_back     the guest sees that the data are the old release's, starts, checks, lets clients in
-6. verify_return what runs is read back and held against the old image
+1. stage_return  the old image lies, unpacked and whole, where the server runs
+2. power_off     the server is stopped, cleanly where its guest still listens
+3. revert        the volume is put back to the snapshot, where a newer release has worked on the data files
+4. return_image  the provider puts the old image in place of the new one
+5. await_return  the old image's agent answers, as the one that was expected
+6. come_back     the guest sees that the data are the old release's, starts, checks, lets clients in
+7. verify_return what runs is read back and held against the old image
 
 None of them needs the new server's guest. `inputs["image_before"]` is the image to go back to.
 """
+
+from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Wait
 from instar.control.operations import guest_steps
@@ -31,14 +34,14 @@ def choose(operation: Operation) -> str:
     got with them, and on whether clients have written since.
     """
     if not operation.outputs["preflight"]["format_changes"] or operation.cursor in ("rebuild", "await_agent"):
-        return "power_off"
+        return "stage_return"
     snapshot = operation.outputs.get("snapshot") or {}
     if operation.cursor in AFTER_CLIENTS:
         return _after_clients(operation, snapshot)
     if snapshot.get("handle") or (operation.error or {}).get("code") == "untouched":
-        return "power_off"
+        return "stage_return"
     if operation.inputs["method"] != "link":
-        return "power_off"
+        return "stage_return"
     raise NoWayBack(
         f"Operation {operation.id} is beyond its point of no return",
         seen="the data files are converted in place (method link), and there is no snapshot",
@@ -58,9 +61,18 @@ def _after_clients(operation: Operation, snapshot: dict[str, object]) -> str:
         raise NoWayBack(
             f"To go back would lose what clients have written since {since}",
             seen="the data files were converted; the way back is the snapshot of that time",
-            remedy=f"Let it go on (resume it if it failed), or roll it back with discard_writes_since {since}.",
+            remedy=f"Let it go on (resume it if it failed), or roll back with discard_writes_since {since}.",
         )
-    return "power_off"
+    return "stage_return"
+
+
+@watched
+def stage_return(ctx: Context) -> Outcome:
+    """Bring the old image to where the server runs, before anything is stopped for it."""
+    staging = ctx.provider.stage(ctx.server, ctx.inputs["image_before"])
+    if staging.done:
+        return Done()
+    return Wait(0.1, staging.reason or "the old image is being brought to the server", moved=staging.moved)
 
 
 @watched
@@ -94,10 +106,10 @@ def _snapshot_to_revert_to(ctx: Context) -> Handle | None:
         kept: Handle | None = (ctx.instance.undo or {}).get("snapshot")
         return kept
     left = ctx.output("way_back").get("from")
-    if left in ("rebuild", "await_agent") or not ctx.output("preflight")["format_changes"]:
-        return None
     taken: Handle | None = ctx.output("snapshot").get("handle")
-    return taken
+    if left == "post_upgrade":  # nobody was let in: what the new release did to the data may go
+        return taken
+    return taken if left in AFTER_CLIENTS and ctx.output("preflight")["format_changes"] else None
 
 
 @watched
@@ -115,8 +127,18 @@ def await_return(ctx: Context) -> Outcome:
 @watched
 def come_back(ctx: Context) -> Outcome:
     """Let the old agent take the data files and let clients in."""
-    kept = (ctx.instance.undo or {}) if "undoes" in ctx.inputs else {"settings": ctx.instance.settings}
-    return guest_steps.run_job(ctx, "come_back", ComeBackParams(configuration=kept.get("settings")))
+    return guest_steps.run_job(ctx, "come_back", ComeBackParams(configuration=_settings(ctx)))
+
+
+def _settings(ctx: Context) -> dict[str, Any] | None:
+    """Give the values that the API had put in force on the old image; None leaves alone what is there.
+
+    An undo takes out values that were set since, for the first time.
+    """
+    if "undoes" not in ctx.inputs:
+        return ctx.instance.settings
+    kept: dict[str, Any] | None = (ctx.instance.undo or {}).get("settings")
+    return kept if kept is not None or ctx.instance.settings is None else {}
 
 
 @watched
@@ -140,6 +162,7 @@ def record_of(seen: dict[str, object]) -> dict[str, object]:
         "agent_version": seen["agent version"],
         "engine_version": seen["engine version"],
         "service_status": seen["service"],
+        "restart_required": False,
     }
 
 
@@ -153,6 +176,7 @@ def drop_snapshot(ctx: Context) -> Outcome:
 
 
 RETURN: tuple[Step[Context], ...] = (
+    Step("stage_return", stage_return, Stretch.SWITCH, patience=300),
     Step("power_off", power_off, Stretch.SWITCH, patience=120),
     Step("revert", revert, Stretch.SWITCH, patience=600),
     Step("return_image", return_image, Stretch.SWITCH, patience=600),

@@ -39,6 +39,16 @@ def instances_of(session: Session, version_id: str) -> int:
     return session.execute(query).scalar_one()
 
 
+def undo_towards(session: Session, version_id: str) -> str | None:
+    """Give the id of an instance whose last upgrade can be undone, and whose undo leads to the version."""
+    query = select(Instance.id, Instance.undo).where(
+        Instance.undo_until.is_not(None), Instance.deleted.is_(False)
+    )
+    return next(
+        (id_ for id_, undo in session.execute(query) if undo and undo["version_id"] == version_id), None
+    )
+
+
 def operation_towards(session: Session, version_id: str) -> str | None:
     """Give the id of an open operation whose frozen inputs name the version."""
     query = select(Operation.id, Operation.inputs).where(Operation.state == OperationState.OPEN)

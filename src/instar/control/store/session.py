@@ -66,13 +66,21 @@ class Store:
 def _engine(url: URL, pool_size: int) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
-            url, connect_args={"timeout": 30, "check_same_thread": False}, pool_size=pool_size
+            url,
+            connect_args={"timeout": 30, "check_same_thread": False},
+            pool_size=pool_size,
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     isolation = "READ COMMITTED"
     return create_engine(
-        url, pool_size=pool_size, max_overflow=pool_size, pool_pre_ping=True, isolation_level=isolation
+        url,
+        pool_size=pool_size,
+        max_overflow=pool_size,
+        pool_pre_ping=True,
+        isolation_level=isolation,
+        hide_parameters=True,
     )
 
 

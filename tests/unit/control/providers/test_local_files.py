@@ -1,6 +1,7 @@
 """How the local provider keeps files: trees copied whole, records replaced whole, catalogues read."""
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,36 @@ def test_a_copy_has_modes_links_and_content_and_is_its_own(tmp_path: Path) -> No
     assert (source / "link").read_text() == "one"
     trash.remove(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
+
+
+def test_a_copy_takes_no_more_room_than_what_is_copied(tmp_path: Path) -> None:
+    source, copied = tmp_path / "source", tmp_path / "copy"
+    (source / "deep").mkdir(parents=True)
+    with (source / "deep" / "first").open("wb") as file:
+        for at in (1 << 20, 5 << 20):
+            file.seek(at)
+            file.write(b"data" * 1024)
+        file.truncate(9 << 20)
+    (source / "deep" / "hole").touch()
+    os.truncate(source / "deep" / "hole", 1 << 20)
+    (source / "second").hardlink_to(source / "deep" / "first")
+    reported: list[int] = []
+    trees.copy(source, copied, reported.append)
+    for name in ("deep/first", "deep/hole", "second"):
+        assert (copied / name).read_bytes() == (source / name).read_bytes()
+    assert (copied / "second").samefile(copied / "deep" / "first")
+    assert trees.used(copied) == trees.used(source) < 1 << 20
+    assert sum(reported) >= 8192
+
+
+def test_a_tree_that_two_delete_at_once_is_gone_for_both(tmp_path: Path) -> None:
+    for number in range(2000):
+        (tmp_path / "tree" / str(number)).mkdir(parents=True)
+    with ThreadPoolExecutor(2) as pool:
+        for gone in pool.map(
+            lambda _: trash.remove(tmp_path / "tree") or not (tmp_path / "tree").exists(), "ab"
+        ):
+            assert gone
 
 
 def test_used_counts_a_hard_link_once_and_misses_nothing(tmp_path: Path) -> None:

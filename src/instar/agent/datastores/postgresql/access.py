@@ -6,11 +6,13 @@ from instar.agent import durable
 
 ADMINISTRATOR = "instar_admin"
 """The superuser that the agent works as; it gets in through the private socket only."""
+PROBER = "instar_probe"
+"""The role that owners' probes are put as; it may read, and gets in through the private socket only."""
 
 _LOCAL = f"""\
 # Managed by Instar: written anew whenever the server starts.
 # The socket's directory can be entered by the server's own user only.
-local  all  {ADMINISTRATOR}  trust
+local  all  {ADMINISTRATOR},{PROBER}  trust
 local  all  all  reject
 """
 
@@ -19,7 +21,7 @@ CLOSED = f"""\
 """
 
 OPEN = f"""\
-{_LOCAL}host   all  {ADMINISTRATOR}  all  reject
+{_LOCAL}host   all  {ADMINISTRATOR},{PROBER}  all  reject
 host   all  all  all  scram-sha-256
 """
 

@@ -84,8 +84,7 @@ def _probe(cluster: Cluster, wanted: list[Probe], report: Report) -> list[ProbeR
         return []
     from instar.agent.datastores.postgresql import probes
 
-    report("running probes", 95)
-    results = probes.run(cluster, wanted)
+    results = probes.run(cluster, wanted, tick=partial(report, "running probes", 95))
     comparison.refuse(probes.findings(results, wanted))
     return results
 

@@ -36,6 +36,7 @@ def prepare(server: Server, params: PrepareParams, report: Report) -> dict[str, 
     report("making databases and users", 70)
     with session(cluster) as connection:
         users.make_heir(connection)
+        users.make_prober(connection)
         for name in _SHUT:
             databases.close_to_public(connection, name)
     databases.create(cluster, params.databases, missing_only=True)

@@ -1,4 +1,4 @@
-"""Sessions with the database as the administrator, through the private socket."""
+"""Sessions with the database, as the administrator unless told otherwise, through the private socket."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -26,21 +26,30 @@ _OPTIONS = " ".join(
         "log_statement=none",
         "log_min_error_statement=panic",
         "log_min_duration_statement=-1",
+        "jit=off",
     )
 )
-"""A user's own objects and settings can't lead the administrator astray; passwords don't reach the log."""
+"""A user's own objects and settings can't lead the administrator astray; passwords don't reach the log.
+
+Looks into catalogues touch few rows: compiling them would take longer than they do.
+"""
 
 
 @contextlib.contextmanager
-def session(cluster: Cluster, database: str = "postgres") -> Iterator[Session]:
+def session(
+    cluster: Cluster,
+    database: str = "postgres",
+    user: str = access.ADMINISTRATOR,
+    options: str = _OPTIONS,
+) -> Iterator[Session]:
     """Open a session that commits each statement; the database's errors come out as GuestError."""
     try:
         with psycopg.connect(
             host=str(cluster.sockets),
             port=cluster.port,
-            user=access.ADMINISTRATOR,
+            user=user,
             dbname=database,
-            options=_OPTIONS,
+            options=options,
             application_name="instar-agent",
             autocommit=True,
             connect_timeout=10,

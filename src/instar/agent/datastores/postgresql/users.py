@@ -9,6 +9,7 @@ from typing import LiteralString
 from psycopg import sql
 
 from instar.agent.datastores.postgresql import databases, names
+from instar.agent.datastores.postgresql.access import PROBER
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.sessions import Session, session
 from instar.agent.datastores.postgresql.sessions import databases as all_databases
@@ -25,6 +26,11 @@ _LIST: LiteralString = """
         WHERE acl.grantee = pg_roles.oid AND acl.privilege_type = 'CONNECT' ORDER BY datname COLLATE "C")
     FROM pg_roles WHERE rolcanlogin ORDER BY rolname COLLATE "C"
 """
+
+_PROBER: LiteralString = (
+    "ALTER ROLE {} LOGIN PASSWORD NULL INHERIT"
+    " NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS CONNECTION LIMIT -1"
+)
 
 
 def listing(connection: Session) -> list[UserSpec]:
@@ -141,6 +147,14 @@ def make_heir(connection: Session) -> None:
     """See to it that there is a role for what dropped users leave. Repeatable."""
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [HEIR]).rowcount == 0:
         connection.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(HEIR)))
+
+
+def make_prober(connection: Session) -> None:
+    """See to it that there is a role for owners' probes, which may read everything and no more. Repeatable."""
+    if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [PROBER]).rowcount == 0:
+        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(PROBER)))
+    connection.execute(sql.SQL(_PROBER).format(sql.Identifier(PROBER)))
+    connection.execute(sql.SQL("GRANT pg_read_all_data TO {}").format(sql.Identifier(PROBER)))
 
 
 def set_password(connection: Session, name: str, password: str) -> None:

@@ -11,7 +11,7 @@ from instar.control.catalog import parameters, renames
 from instar.control.operations.context import Context
 from instar.control.operations.planning.sight import Sight
 from instar.wire.errors import Finding, Severity
-from instar.wire.plans import Translation
+from instar.wire.plans import Translation, hash_of
 
 TOLD = 30
 """Changed defaults that are named one by one."""
@@ -27,6 +27,16 @@ def told(ctx: Context, sight: Sight) -> dict[str, Any]:
     """Give every value that is set as it may be shown and kept: none that may hold a password."""
     values = in_force(ctx, sight)
     return {name: "***" if parameters.is_secret(name) else value for name, value in values.items()}
+
+
+def basis(ctx: Context, sight: Sight, translated: list[Translation]) -> dict[str, Any]:
+    """Give what a plan depends on beside the values that may be shown: where they go, and the secret ones."""
+    secret = {name: value for name, value in in_force(ctx, sight).items() if parameters.is_secret(name)}
+    moves = {each.name: each for each in translated if each.change != "default changed"}
+    return {
+        "configuration_moves": {name: [each.change, each.target_name] for name, each in moves.items()},
+        "secret_values": hash_of(secret),
+    }
 
 
 def translations(ctx: Context, sight: Sight) -> list[Translation]:

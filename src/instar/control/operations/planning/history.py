@@ -84,7 +84,11 @@ def snapshot_seconds(session: Session, data_bytes: int | None) -> float | None:
 
 def _copy_rates(session: Session) -> Iterator[float]:
     """Give bytes a second of the newest copies among the newest operations."""
-    newest = select(Operation.id).where(Operation.ended.is_not(None)).order_by(Operation.ended.desc())
+    newest = (
+        select(Operation.id)
+        .where(Operation.kind == "upgrade", Operation.ended.is_not(None))
+        .order_by(Operation.ended.desc())
+    )
     planned = Operation.outputs["preflight"]["plan"]["snapshot"]
     query = (
         select(StepRecord.started, StepRecord.ended, planned["bytes"].as_integer())

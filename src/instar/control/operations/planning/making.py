@@ -61,7 +61,7 @@ def _plan(
     point = reversibility.point_of_no_return(wanted, [step.name for step in STORY.steps], **format_)
     translated, ordering = configuration.translations(ctx, sight), software.text_ordering(sight)
     found = _sorted(_findings(ctx, wanted, sight, snapshot, point, translated, ordering))
-    basis = _basis(ctx, wanted, sight, snapshot)
+    basis = _basis(ctx, wanted, sight, snapshot) | configuration.basis(ctx, sight, translated)
     window = ctx.instance.undo_window
     return Plan(
         id=ctx.work.operation_id,
@@ -125,6 +125,7 @@ def _basis(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot
         "image_after": wanted.image,
         "configuration": configuration.told(ctx, sight),
         "configuration_group": instance.configuration_id,
+        "undo_window": instance.undo_window,
         "extensions": sight.read_back.extensions if sight.read_back else {},
         "probes": {probe.name: probe.model_dump() for probe in registered(instance)},
         "flavor": instance.flavor_id,

@@ -31,13 +31,14 @@ _PREFIX = ".copy-"
 class Job:
     """How a copy is made: `prepare` first, `source` copied, `commit` puts the whole copy in its place.
 
-    `wanted` is asked several times a second; `commit` has to ask for itself, under the volume's lock.
+    Both are told where the copy is made, which is nothing yet for `prepare`. `wanted` is asked several times
+    a second; they have to ask for themselves, under the volume's lock, before they touch anything else.
     """
 
     source: Path
     wanted: Callable[[], bool]
     commit: Callable[[Path], None]
-    prepare: Callable[[], None] = lambda: None
+    prepare: Callable[[Path], None] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class Copies:
         partial, failure = lock.with_suffix(""), None
         try:
             trash.remove(partial)
-            job.prepare()
+            job.prepare(partial)
             trees.copy(job.source, partial, _Report(handle, job.wanted))
             job.commit(partial)
         except _UnwantedError:

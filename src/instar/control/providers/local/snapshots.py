@@ -44,7 +44,7 @@ class Snapshots:
         """Give a snapshot's record and files. Raises ProviderError when it is gone, or not ready."""
         key, volume = handles.key(snapshot, "snapshot"), volume_of(snapshot)
         entry, place = self._registry.found(volume).snapshots.get(key), self._place(volume, key)
-        if entry is None or (entry.ready and not place.exists()):
+        if entry is None or self._is_gone(volume, entry):
             raise ProviderError("The snapshot is gone", seen=f"no {place}")
         if not entry.ready:
             raise ProviderError(
@@ -69,18 +69,18 @@ class Snapshots:
         """Delete a snapshot; the making of one that is not ready ends by itself."""
         volume, key = volume_of(snapshot), handles.key(snapshot, "snapshot")
         with self._registry.locked(volume):
+            if (place := self._place(volume, key)).exists():
+                self._registry.put_aside(place).join(BRIEF)
             if record := self._registry.read(volume):
                 record.snapshots.pop(key, None)
                 self._registry.write(volume, record)
-            if (place := self._place(volume, key)).exists():
-                self._registry.put_aside(place).join(BRIEF)
         copies.clear(self._registry.place(volume))
 
     def _begin(self, key: str, name: str) -> SnapshotRecord:
         with self._registry.locked(key):
             record = self._registry.found(key)
             entry = record.snapshots.get(handles.key_of(name))
-            if entry is None:
+            if entry is None or self._is_gone(key, entry):
                 copies.clear(self._registry.place(key))
                 self._check_room(key)
                 entry = SnapshotRecord(name=name, size=record.size, number=_number())
@@ -144,13 +144,16 @@ class Snapshots:
                 if is_wanted():
                     self._put_in_place(key, partial)
 
-        def prepare() -> None:
+        def prepare(partial: Path) -> None:
             if begun.emptied:
-                trash.empty(self._data(key))
+                self._make_room(key, partial, is_wanted)
 
-        sight = self._copies.advance(
-            self._registry.place(key), begun.number, Job(source, is_wanted, commit, prepare)
-        )
+        job = Job(source, is_wanted, commit, prepare)
+        try:
+            sight = self._copies.advance(self._registry.place(key), begun.number, job)
+        except OSError:
+            self._begin_anew(key, begun)
+            raise
         if sight.stalled:
             self._take_over(key, begun)
         under_way = self._registry.found(key).revert
@@ -183,15 +186,41 @@ class Snapshots:
         room.check(place, needed - trees.used(self._data(key)), "putting the volume back to its snapshot")
         return True
 
+    def _make_room(self, key: str, partial: Path, is_wanted: Callable[[], bool]) -> None:
+        """Put an empty directory in the place of the data, and wait until these are deleted.
+
+        Nothing is deleted at the data's own path, where another process may have put back the snapshot.
+        """
+        with self._registry.locked(key):
+            if not is_wanted():
+                return
+            partial.mkdir(0o700)
+            self._exchange(key, partial)
+            removal = self._registry.put_aside(partial)
+        removal.join()
+        self._registry.clear()  # also what another process put aside, and was frozen before it was deleted
+
     def _put_in_place(self, key: str, partial: Path) -> None:
-        record, data = self._registry.found(key), self._data(key)
+        record = self._registry.found(key)
+        self._exchange(key, partial)
+        record.revert = None
+        self._registry.write(key, record)
+        self._registry.put_aside(partial)
+
+    def _exchange(self, key: str, partial: Path) -> None:
+        data = self._data(key)
         if (owner := data.lstat().st_uid) != partial.lstat().st_uid:
             trees.give(partial, owner)
         trees.exchange(partial, data)
         records.sync_directory(data.parent)
-        record.revert = None
-        self._registry.write(key, record)
-        self._registry.put_aside(partial)
+
+    def _begin_anew(self, key: str, begun: RevertRecord) -> None:
+        """Have the next call ask again whether there is room beside the data, unless these are gone."""
+        with self._registry.locked(key):
+            record = self._registry.glimpse(key)
+            if record and record.revert == begun and not begun.emptied:
+                record.revert = None
+                self._registry.write(key, record)
 
     def _take_over(self, key: str, begun: RevertRecord) -> None:
         with self._registry.locked(key):
@@ -209,6 +238,10 @@ class Snapshots:
     def _check_room(self, key: str) -> None:
         if not self._instant:
             room.check(self._registry.place(key), trees.used(self._data(key)), "a snapshot of the volume")
+
+    def _is_gone(self, volume: str, entry: SnapshotRecord) -> bool:
+        """Tell whether a snapshot that was ready has lost its files, as when its deletion was interrupted."""
+        return entry.ready and not self._place(volume, handles.key_of(entry.name)).exists()
 
     def _data(self, key: str) -> Path:
         return self._registry.place(key) / "data"

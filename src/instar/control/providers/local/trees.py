@@ -32,8 +32,9 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def copy(source: Path, target: Path, report: Callable[[int], None] = lambda moved: None) -> None:
     """Copy a tree to `target`, which must not exist: files, modes, times, links, and owners when we are root.
 
-    Sockets and pipes are left out. When it returns, the copy is on the disk. `report` is told the bytes of
-    each part that was copied, and may raise to have it stopped.
+    Holes stay holes, and several names of a file stay that. Sockets and pipes are left out. When it returns,
+    the copy is on the disk. `report` is told the bytes of each part that was copied, and may raise to have it
+    stopped.
     """
     _Copier(None, writable=False, report=report).tree(source, target)
 
@@ -133,39 +134,66 @@ def _clone(reading: int, writing: int) -> bool:
     return True
 
 
+def _next_data(file: int, start: int) -> int | None:
+    """Find where a file's data go on, from `start`; None at their end."""
+    try:
+        return os.lseek(file, start, os.SEEK_DATA)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            return None
+        raise
+
+
 class _Copier:
     def __init__(
         self, owner: int | None, *, writable: bool, report: Callable[[int], None] = lambda moved: None
     ) -> None:
         self._owner, self._extra, self._report = owner, 0o200 if writable else 0, report
         self._chown = os.getuid() == 0
+        self._linked: dict[tuple[int, int], str] = {}
 
     def tree(self, source: Path, target: Path) -> None:
         target.mkdir(0o700)
         with opened(source) as reading, opened(target) as writing:
-            self._directory(reading, writing, 1)
+            self._top = writing
+            self._directory(reading, writing, [])
             if _libc.syncfs(writing):
                 raise OSError(ctypes.get_errno(), "the copy could not be written to its disk", str(target))
 
-    def _directory(self, source: int, target: int, depth: int) -> None:
-        """Copy what is in an open directory; a guest can't enter the copy before all of it is there."""
-        _check_depth(depth)
+    def _directory(self, source: int, target: int, way: list[str]) -> None:
+        """Copy what is in an open directory; a guest can't enter the copy before all of it is there.
+
+        `way` leads to it from the top.
+        """
+        _check_depth(len(way) + 1)
         for name in os.listdir(source):
             info = os.stat(name, dir_fd=source, follow_symlinks=False)
             if stat.S_ISDIR(info.st_mode):
                 os.mkdir(name, 0o700, dir_fd=target)
                 with opened(name, source) as reading, opened(name, target) as writing:
-                    self._directory(reading, writing, depth + 1)
+                    self._directory(reading, writing, [*way, name])
             elif stat.S_ISLNK(info.st_mode):
                 os.symlink(os.readlink(name, dir_fd=source), name, dir_fd=target)
                 if self._chown:
                     os.chown(name, *self._ids(info), dir_fd=target, follow_symlinks=False)
             elif stat.S_ISREG(info.st_mode):
-                self._file(name, source, target)
+                self._file_or_link(name, source, target, way)
         self._finish(target, os.fstat(source), self._extra)
 
-    def _file(self, name: str, source: int, target: int) -> None:
-        with opened(name, source, SOURCE) as reading, opened(name, target, TARGET) as writing:
+    def _file_or_link(self, name: str, source: int, target: int, way: list[str]) -> None:
+        """Copy a file, or link to its copy where that was made under another of its names."""
+        with opened(name, source, SOURCE) as reading:
+            info = os.fstat(reading)
+            identity = (info.st_dev, info.st_ino)
+            if known := self._linked.get(identity):
+                os.link(known, name, src_dir_fd=self._top, dst_dir_fd=target, follow_symlinks=False)
+                return
+            self._file(name, reading, target)
+            if info.st_nlink > 1:
+                self._linked[identity] = "/".join([*way, name])
+
+    def _file(self, name: str, reading: int, target: int) -> None:
+        with opened(name, target, TARGET) as writing:
             if _clone(reading, writing):
                 self._report(os.fstat(reading).st_size)
             else:
@@ -173,7 +201,16 @@ class _Copier:
             self._finish(writing, os.fstat(reading))
 
     def _pass_on(self, reading: int, writing: int) -> None:
-        while moved := os.sendfile(writing, reading, None, _CHUNK):
+        end = 0
+        while (start := _next_data(reading, end)) is not None:
+            end = os.lseek(reading, start, os.SEEK_HOLE)
+            os.lseek(writing, start, os.SEEK_SET)
+            self._stretch(reading, writing, start, end)
+        os.ftruncate(writing, os.fstat(reading).st_size)
+
+    def _stretch(self, reading: int, writing: int, start: int, end: int) -> None:
+        while start < end and (moved := os.sendfile(writing, reading, start, min(_CHUNK, end - start))):
+            start += moved
             if moved == _CHUNK:
                 os.fdatasync(writing)
             self._report(moved)

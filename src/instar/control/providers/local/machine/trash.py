@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,18 @@ def remove(path: Path) -> None:
     if path.is_symlink() or not path.is_dir():
         path.unlink(missing_ok=True)
         return
+    while path.is_dir():
+        with contextlib.suppress(FileNotFoundError):  # somebody else deletes it as well
+            _remove_tree(path)
+
+
+def empty(directory: Path) -> None:
+    """Delete everything in a directory."""
+    for path in directory.iterdir():
+        remove(path)
+
+
+def _remove_tree(path: Path) -> None:
     try:
         shutil.rmtree(path)
     except PermissionError:
@@ -19,14 +32,6 @@ def remove(path: Path) -> None:
             raise  # the modes that a guest left can't be the cause, so its paths need not be followed
         _open_up(path)
         shutil.rmtree(path)
-    except FileNotFoundError:
-        pass
-
-
-def empty(directory: Path) -> None:
-    """Delete everything in a directory."""
-    for path in directory.iterdir():
-        remove(path)
 
 
 def _open_up(directory: Path) -> None:
