@@ -58,7 +58,7 @@ live: engines ## live tests only: real processes and databases
 	$(BIN)/pytest -q tests/live
 
 .PHONY: test-crash
-test-crash: engines ## the whole crash suite (about an hour), and the fault table in docs/reference made from it
+test-crash: engines ## the whole crash suite (an hour or two), and the fault table in docs/reference made from it
 	rm -f $(FAULT_ROWS)
 	INSTAR_FAULT_ROWS=$(FAULT_ROWS) $(BIN)/pytest -q -n auto tests/crash/test_every_point.py
 	INSTAR_FAULT_ROWS=$(FAULT_ROWS) $(BIN)/pytest -q -m "live or crash_all" tests/crash

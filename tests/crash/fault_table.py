@@ -57,13 +57,11 @@ def _told(row: dict[str, object]) -> Line:
 def fake_lines(rows: Iterable[dict[str, object]]) -> list[Line]:
     """Give a line for each step and fault of the suite in one process, with how many points were struck."""
     struck = Counter(
-        (row["story"], row["step"], row["fault"], row["end"], row["lost"], row["leaked"])
+        tuple(str(row[name]) for name in ("story", "step", "fault", "end", "lost", "leaked"))
         for row in rows
         if row["where"] == "fake"
     )
-    return [
-        (str(a), str(b), str(c), str(n), str(d), str(e), str(f)) for (a, b, c, d, e, f), n in struck.items()
-    ]
+    return [(*cell[:3], str(points), *cell[3:]) for cell, points in struck.items()]
 
 
 def markdown(title: str, head: Line, lines: Iterable[Line]) -> str:

@@ -12,7 +12,10 @@ import psutil
 
 import real_control_plane
 from guest_images import Images
+from instar.client.errors import NotFound
 from instar.control.providers.local import handles
+from instar.wire.rest import Operation
+from instar.wire.states import OperationState
 from real_control_plane import INSTAR, TIMEOUT, ControlPlane
 from real_instance import RealInstance
 from waiting import until
@@ -61,9 +64,16 @@ class StrikingPlane(ControlPlane):
         for path in self.strikes.glob("*"):
             path.unlink(missing_ok=True)
 
-    def strike(self, fault: str, instance: RealInstance) -> bool:
-        """Strike while a worker stands still, and let it go; tells whether there was anything to strike."""
-        place = until(self.reached, TIMEOUT)
+    def strike(self, fault: str, instance: RealInstance, operation: Operation) -> str:
+        """Strike while a worker stands still, and let it go; says why where there was nothing to strike."""
+
+        def is_over() -> bool:
+            return self.client.operations.get(operation).state != OperationState.OPEN
+
+        until(lambda: self.reached() or is_over(), TIMEOUT)
+        place = self.reached()
+        if place is None:
+            return "the job was too brief to be struck"
         worker = psutil.Process(int(place.suffix[1:]))
         match fault:
             case "worker killed":
@@ -77,8 +87,8 @@ class StrikingPlane(ControlPlane):
             case _:
                 found = kill(fault, instance)
                 place.unlink()
-                return found
-        return True
+                return "" if found else "nothing ran yet"
+        return ""
 
     def thaw(self) -> None:
         """Have the frozen worker go on."""

@@ -116,15 +116,13 @@ def test_a_real_fault(stage: Stage, cell: RealCell) -> None:
     stage.plane.order(cell.tale.kind, cell.step, cell.moment)
     with instance.written_to() if cell.tale.is_written_to else nullcontext():
         operation = cell.tale.begin(stage, instance)
-        struck = stage.plane.strike(cell.fault, instance)
+        missed = stage.plane.strike(cell.fault, instance, operation)
         operation, ways = way_to_the_end(stage, cell, instance, operation)
         thaw(stage)
     found = check(stage, cell, instance)
-    end = f"{found}, {', '.join(ways)}" if ways else found
-    fault_rows.write(
-        Row("real", cell.tale.name, cell.place, cell.fault, end if struck else f"{end}; nothing ran yet",
-            seconds=operation.downtime_seconds)
-    )  # fmt: skip
+    end = "; ".join(filter(None, [", ".join([found, *ways]), missed]))
+    seconds = operation.downtime_seconds
+    fault_rows.write(Row("real", cell.tale.name, cell.place, cell.fault, end, seconds=seconds))
 
 
 def way_to_the_end(

@@ -38,7 +38,7 @@ def test_another_worker_takes_over_in_the_middle_of_a_step(stage: Stage, fault: 
     stage.plane.order("upgrade", "post_upgrade", "pg_upgrade")
     with instance.written_to():
         operation = upgrades("18.6")(stage, instance)
-        stage.plane.strike(fault, instance)
+        stage.plane.strike(fault, instance, operation)
         stage.plane.wait(operation)
         thaw(stage)
     until(instance.is_one_of_each, TIMEOUT)

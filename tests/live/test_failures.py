@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+from psycopg import sql
 
 from instar.client.errors import OperationFailed
 from instar.wire.rest import Operation
@@ -72,8 +73,13 @@ def test_when_pre_upgrade_fails_the_old_database_serves(instance: RealInstance) 
 def test_when_pg_upgrade_refuses_the_data_the_operator_mends_them_and_resumes(
     plane: ControlPlane, instance: RealInstance
 ) -> None:
-    with instance.connect() as connection:
-        connection.execute("CREATE TABLE fragile (p regproc)")
+    root = instance.plane.client.root.enable(instance.id)
+    library = instance.volume / "fragile.so"
+    shutil.copyfile(instance.server / "root/usr/lib/postgresql/17/lib/pg_trgm.so", library)
+    library.chmod(0o755)
+    with instance.connect("root", root.password) as connection:
+        statement = sql.SQL("CREATE FUNCTION fragile(text) RETURNS text[] LANGUAGE c AS {}, 'show_trgm'")
+        connection.execute(statement.format(sql.Literal(str(library))))
     with instance.written_to():
         operation = fail_to_upgrade(instance, "18.6")
         assert failed_step(operation) == "post_upgrade"
@@ -81,8 +87,8 @@ def test_when_pg_upgrade_refuses_the_data_the_operator_mends_them_and_resumes(
         assert (shown.status, instance.version) == ("ERROR", "17.10")
         assert shown.fault
         assert "fragile" in f"{shown.fault.message} {shown.fault.details}"
-        assert plane.client.operations.get(operation).verbs == ["resume"]
-        single_user(instance, "DROP TABLE fragile")
+        assert plane.client.operations.get(operation).verbs == ["resume", "rollback"]
+        single_user(instance, "DROP FUNCTION fragile(text)")
         done = plane.command("operation", "resume", operation.id, "--wait")
         assert done.status == 0, done.err
     assert (instance.shown.status, instance.version, instance.shown.fault) == ("ACTIVE", "18.6", None)

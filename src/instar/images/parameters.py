@@ -21,7 +21,6 @@ from instar.wire.agent import Parameter
 
 MANAGER = "postgresql"
 
-_NOBODY = pwd.getpwnam("nobody")
 _IDENTITY = frozenset(
     {
         "config_file",
@@ -66,7 +65,7 @@ def read(root: Path, recipe: Recipe, scratch: Path) -> list[Parameter]:
     place = scratch / "parameters"
     place.mkdir()
     if os.geteuid() == 0:
-        os.chown(place, _NOBODY.pw_uid, _NOBODY.pw_gid)
+        os.chown(place, *_nobody())
     data, told = place / "data", place / "told.csv"
     options = ["-U", "postgres", "-A", "trust", "--no-sync", "--no-locale", "--encoding=UTF8"]
     _run([programs / "initdb", "-D", data, *options])
@@ -117,19 +116,27 @@ def _run(argv: Sequence[str | Path], told: str = "") -> None:
         )
 
 
+def _nobody() -> tuple[int, int]:
+    entry = pwd.getpwnam("nobody")
+    return entry.pw_uid, entry.pw_gid
+
+
 def _as_somebody() -> Iterable[str]:
-    """Give the words before a command: another user who may still walk through folders that are private.
+    """Give the words before a command: another user, who may still walk through folders that are private, and
+    has and gains no other power of root's.
 
     Programs ask by access(2), too, whether they may; it heeds what the user may beyond others only with
     `no_setuid_fixup`.
     """
     if os.geteuid() == 0:
-        who = f"--reuid={_NOBODY.pw_uid}", f"--regid={_NOBODY.pw_gid}", "--clear-groups"
-        may = "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"
-        return ["setpriv", *who, *may, "--"]
+        uid, gid = _nobody()
+        who = f"--reuid={uid}", f"--regid={gid}", "--clear-groups", "--no-new-privs"
+        sets = ("bounding-set", "inh-caps", "ambient-caps")
+        may = [f"--{each}=-all,+dac_read_search" for each in sets]
+        return ["setpriv", *who, *may, "--securebits=+no_setuid_fixup", "--"]
     try:
         pwd.getpwuid(os.getuid())
     except KeyError:
-        uid, gid = _NOBODY.pw_uid, _NOBODY.pw_gid
+        uid, gid = _nobody()
         return ["unshare", "--user", f"--map-user={uid}", f"--map-group={gid}", "--"]
     return []

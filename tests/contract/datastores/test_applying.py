@@ -81,3 +81,44 @@ def test_libraries_that_are_there_are_taken(machine: Machine) -> None:
     assert told["pending_restart"] == ["shared_preload_libraries"]
     machine.job("restart", "restart")
     assert machine.status() == "HEALTHY"
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"wal_level": "minimal"}, "max_wal_senders"),
+        ({"wal_level": "minimal", "max_wal_senders": 0, "archive_mode": True}, "archive_mode"),
+        ({"max_connections": 4, "superuser_reserved_connections": 4}, "max_connections"),
+    ],
+)
+def test_values_that_are_refused_together_are_named_and_nothing_changes(
+    machine: Machine, values: dict[str, Any], named: str
+) -> None:
+    with pytest.raises(GuestError, match=named):
+        apply(machine, "a", **values)
+    assert machine.call("read_back")["settings"] == {}
+    machine.job("restart", "restart")
+    assert machine.status() == "HEALTHY"
+
+
+def test_server_that_does_not_start_is_given_other_values(machine: Machine) -> None:
+    machine.job("stop", "stop")
+    ours = machine.volume / f"postgresql/{machine.major}/instar.conf"
+    ours.write_text("wal_level = 'minimal'\n")
+    with pytest.raises(GuestError, match="did not start"):
+        machine.job("start", "start")
+    with pytest.raises(GuestError, match="max_wal_senders"):
+        apply(machine, "same", wal_level="minimal")
+    assert apply(machine, "a", work_mem="7MB")["in_force"] == ["wal_level", "work_mem"]
+    assert machine.status() == "HEALTHY"
+    assert shown(machine, "work_mem") == "7MB"
+
+
+def test_server_that_is_stopped_takes_values_and_stays_so(machine: Machine) -> None:
+    machine.job("stop", "stop")
+    assert apply(machine, "a", max_connections=42)["in_force"] == ["max_connections"]
+    with pytest.raises(BadRequest, match="port"):
+        apply(machine, "b", port=1)
+    assert machine.status() == "SHUTDOWN"
+    machine.job("start", "start")
+    assert shown(machine, "max_connections") == "42"

@@ -258,6 +258,18 @@ def test_pre_upgrade_may_be_repeated_and_taken_back(make_machine: Make) -> None:
     connect(machine).close()
 
 
+def test_repeat_that_is_vetoed_leaves_a_database_that_should_run(make_machine: Make) -> None:
+    machine = made(make_machine)
+    (machine.volume / "instar/desired").write_text("upgrading")  # as when the agent dies before the stop
+    with connect(machine) as client:
+        client.execute("CREATE TABLE depends (p regproc)")
+    with pytest.raises(Vetoed):
+        machine.job("pre", "pre_upgrade", **target(18))
+    machine.power_off()
+    machine.boot()
+    wait_for(lambda: machine.status() == "HEALTHY", "the database after a power cut")
+
+
 def test_start_takes_back_a_pre_upgrade_under_way(make_machine: Make) -> None:
     machine = made(make_machine)
     writer = Writer(machine)

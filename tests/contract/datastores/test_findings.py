@@ -67,6 +67,55 @@ def test_everything_that_pg_upgrade_refuses_is_found_at_once(make_machine: Make)
     assert machine.status() == "HEALTHY"
 
 
+def test_what_only_a_way_to_18_forbids_is_no_finding_before(make_machine: Make) -> None:
+    machine = made(make_machine, 18)
+    admin(
+        machine,
+        "CREATE TABLE parent (n int NOT NULL)",
+        "CREATE TABLE child () INHERITS (parent)",
+        "UPDATE pg_attribute SET attnotnull = false WHERE attrelid = 'child'::regclass AND attname = 'n'",
+    )
+    coming = target(18) | {"target_engine_version": "19.0"}
+    found = machine.call("check_upgrade", **coming)["findings"]
+    assert "inherited_not_null" not in {each["check"] for each in found}
+
+
+def test_slots_that_end_with_their_session_stand_in_nobodys_way(make_machine: Make) -> None:
+    machine = made(make_machine)
+    with connect(machine, "root", "secret-root") as client:
+        client.execute("SELECT pg_create_physical_replication_slot('passing', false, true)")
+        assert told(machine, 18) == set()
+
+
+def test_one_database_that_can_not_be_looked_at_hides_no_other_finding(make_machine: Make) -> None:
+    machine = made(make_machine)
+    admin(machine, "CREATE TABLE depends (p regproc)", "CREATE DATABASE broken")
+    with connect(machine, "root", "secret-root") as client:
+        row = client.execute("SELECT oid FROM pg_database WHERE datname = 'broken'").fetchone()
+        assert row is not None
+    (machine.volume / f"postgresql/17/base/{row[0]}/PG_VERSION").unlink()
+    assert told(machine, 18) == {("data_types", "block"), ("database", "block")}
+    (found,) = machine.call("check_upgrade", **target(17))["findings"]
+    assert "broken" in found["seen"]
+    assert machine.status() == "HEALTHY"
+
+
+def test_types_made_of_forbidden_ones_are_followed_however_deep(make_machine: Make) -> None:
+    machine = made(make_machine)
+    admin(
+        machine,
+        "CREATE TYPE span AS RANGE (subtype = regnamespace)",
+        "CREATE DOMAIN spans AS span[]",
+        "CREATE TYPE pair AS (a int, b spans)",
+        "CREATE TABLE forbidden (d pair, r span, m span[], t regtype)",
+        "CREATE TABLE nested (f forbidden[])",
+        "CREATE TABLE fine (n int[], t text, c regclass)",
+    )
+    (found,) = machine.call("check_upgrade", **target(18))["findings"]
+    columns = ("forbidden.d", "forbidden.m", "forbidden.r", "nested.f")
+    assert found["seen"].endswith(": " + ", ".join(f"public.{each}" for each in columns))
+
+
 def test_what_a_client_made_after_the_check_is_vetoed_behind_the_gate(make_machine: Make) -> None:
     machine = made(make_machine)
     admin(
@@ -113,9 +162,11 @@ def test_indexes_over_text_that_a_new_library_may_order_otherwise(make_machine: 
         "CREATE INDEX plain ON texts (n, s, c)",
         "CREATE UNIQUE INDEX sorted ON texts (n, g)",
         "CREATE INDEX hashed ON texts USING hash (g)",
-        "UPDATE pg_collation SET collcollate = 'de_DE.utf8' WHERE collname = 'german'",
     )
-    checked = machine.call("check_upgrade", **target(18), target_glibc="2.41", target_icu="76.1")
+    with connect(machine, "root", "secret-root") as client:
+        client.execute("CREATE TEMPORARY TABLE passing (g text COLLATE german UNIQUE)")
+        client.execute("UPDATE pg_collation SET collcollate = 'de_DE.utf8' WHERE collname = 'german'")
+        checked = machine.call("check_upgrade", **target(18), target_glibc="2.41", target_icu="76.1")
     assert [(each["check"], each["severity"]) for each in checked["findings"]] == [("text_ordering", "warn")]
     (risk,) = checked["facts"]["indexes_at_risk"]
     assert risk.pop("bytes") > 0

@@ -76,7 +76,6 @@ def test_a_view_that_a_probe_reads_gains_its_owner_nothing(make_machine: Make) -
         client.execute("""
             CREATE FUNCTION trap() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
                 PERFORM set_config('role', 'none', false);
-                PERFORM set_config('session_authorization', 'default', false);
                 COPY (SELECT 1) TO PROGRAM 'true';
                 RETURN 1;
             END $$""")
@@ -203,6 +202,9 @@ def test_catalogue_counts_what_is_the_users(make_machine: Make) -> None:
         client.execute("CREATE TABLE more (n int PRIMARY KEY, s serial NOT NULL CHECK (s > 0))")
         client.execute("CREATE TEMPORARY TABLE passing (n int)")
         client.execute("CREATE VIEW seen AS SELECT n FROM more")
+        client.execute("CREATE TABLE theirs (n int PRIMARY KEY, m int CHECK (m > 0) UNIQUE)")
+        client.execute("CREATE EXTENSION pg_trgm")
+        client.execute("ALTER EXTENSION pg_trgm ADD TABLE theirs")
         client.execute("CREATE FUNCTION one() RETURNS int RETURN 1")
         found = machine.call("read_back")["catalog"]
     assert found == {

@@ -84,10 +84,10 @@ class Datastore:
         """Take the volume, put configuration in place, upgrade the data files, start with clients kept out,
         and check through the private socket. Hook `start` lets clients in afterwards.
 
-        Fails when something that was there before the upgrade is missing, a setting
-        is not as it was or a blocking probe does not pass. Fails with code `untouched` when the old image can
-        still serve the data files as they are. In the answer `read_back` is a ReadBack, `findings` tells what differs, `probes` what came of each. Repeatable after a crash at
-        any point.
+        Fails when something that was there before the upgrade is missing, a setting is not as it was or a
+        blocking probe does not pass. Fails with code `untouched` when the old image can still serve the data
+        files as they are. In the answer `read_back` is a ReadBack, `findings` tells what differs, `probes`
+        what came of each. Repeatable after a crash at any point.
         """
         raise self._lacks("post_upgrade")
 

@@ -24,7 +24,7 @@ from instar.wire.errors import Aborted, DeadlinePassed, ErrorBody, GuestUnreacha
 from instar.wire.states import InstanceStatus, OperationState
 
 UNCERTAIN = (Aborted.code, DeadlinePassed.code, GuestUnreachable.code)
-"""Errors after which the guest may have put the new values in force; one of its own puts the old ones back."""
+"""Errors after which the new values may be in force; after one of its own the guest has put the old back."""
 PAUSES = (0.005, 0.01, 0.02, 0.05)
 
 

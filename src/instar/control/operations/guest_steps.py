@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
 from instar.control.operations.context import Context
 from instar.wire.agent import AgentInfo, JobView, Manifest, ReadBack
-from instar.wire.errors import Busy, Finding, GuestError, GuestUnreachable, InstarError, Vetoed
+from instar.wire.errors import Busy, Finding, GuestError, GuestUnreachable, InstarError, NotFound, Vetoed
 from instar.wire.states import JobState, ServerState, ServiceStatus
 
 LONG_POLL = 0.5
@@ -105,15 +105,24 @@ def await_agent(ctx: Context, image: str) -> Outcome:
 
 
 def _wrong_agent(ctx: Context, info: AgentInfo, image: str) -> InstarError | None:
-    expected = {"instance": ctx.instance.id, "image": image}
-    seen = {"instance": info.instance_id, "image": info.image_digest}
+    release = _agent_of(ctx, image) or info.agent_version
+    expected = {"instance": ctx.instance.id, "image": image, "agent version": release}
+    seen = {"instance": info.instance_id, "image": info.image_digest, "agent version": info.agent_version}
     if expected == seen:
         return None
     return InstarError(
         "Another agent answers than the one that was expected",
-        seen=f"expected {expected}, got {seen}",
-        remedy="Find out what listens on the instance's address, remove it, and resume the operation.",
+        seen="; ".join(finding.seen for finding in differences(expected, seen)),
+        remedy="Find out what answers on the instance's address, set it right, and resume the operation.",
     )
+
+
+def _agent_of(ctx: Context, image: str) -> str | None:
+    """Tell the release of the agent in an image, None when the image has left the store since."""
+    try:
+        return ctx.provider.image(image).manifest.agent_version
+    except NotFound:
+        return None
 
 
 def reinstate(ctx: Context) -> Outcome:

@@ -26,6 +26,9 @@ from instar.wire.agent import UpgradeParams
 from instar.wire.errors import Busy, GuestError, GuestUnreachable, InstarError
 from instar.wire.states import InstanceStatus, Stretch
 
+PATIENCE = 10.0
+"""Seconds that a guest has to answer before the undo goes on without it."""
+
 
 def request(desk: Desk, caller: Caller, instance_id: str, *, discard_writes_since: str | None) -> Submitted:
     """Accept the undoing of the last upgrade.
@@ -105,6 +108,8 @@ def leave(ctx: Context) -> Outcome:
     try:
         outcome = guest_steps.run_job(ctx, "pre_upgrade", params)
     except (GuestUnreachable, GuestError) as error:
+        if error.body.retryable and ctx.work.waited < PATIENCE:
+            raise
         return Done({"warning": error.body.sentence()})
     if isinstance(outcome, Fail) and not _would_lose(outcome.error):
         return Done({"warning": outcome.error.body.sentence()})

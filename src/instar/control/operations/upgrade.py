@@ -213,7 +213,7 @@ def verify(ctx: Context) -> Outcome:
     after = ReadBack.model_validate(ctx.output("post_upgrade").get("read_back") or seen["read_back"])
     gone = upgrade_checks.lost(before, after)
     findings += upgrade_checks.told_only(gone) if _resumed_at(ctx, "verify") else gone
-    other = upgrade_checks.changed(before, after, _moved(ctx))
+    other = upgrade_checks.altered(before, after, _moved(ctx))
     findings += upgrade_checks.told_only(other) if _resumed_at(ctx, "post_upgrade", "verify") else other
     error = upgrade_checks.broken_promise(findings)
     if error:
@@ -224,7 +224,7 @@ def verify(ctx: Context) -> Outcome:
 
 
 def _resumed_at(ctx: Context, *steps: str) -> bool:
-    """Tell whether somebody has read what one of these steps found, mended what they meant to, and resumed."""
+    """Tell whether somebody has read what one of these steps found, and resumed the operation there."""
     return ctx.output("resumed").get("at") in steps
 
 

@@ -9,17 +9,26 @@ from instar.wire.errors import Finding, InstarError, Severity
 
 
 def lost(before: ReadBack, after: ReadBack) -> list[Finding]:
-    """Find databases, users and extensions that were there before and are missing now."""
+    """Find databases and users that were there before and are missing now."""
     return [
         Finding(check=what, seen=f"{what} {name!r} is missing after the upgrade")
         for what, old, new in (
             ("database", before.databases, after.databases),
             ("user", before.users, after.users),
-            ("extension", list(before.extensions), list(after.extensions)),
         )
         for name in old
         if name not in new
     ]
+
+
+def altered(before: ReadBack, after: ReadBack, moved: Collection[str]) -> list[Finding]:
+    """Find extensions that are missing, and settings that are not as before, but for those that `moved`.
+
+    Whoever mended an upgrade that failed over one of them may have meant that.
+    """
+    missing = [name for name in before.extensions if name not in after.extensions]
+    gone = [Finding(check="extension", seen=f"extension {name!r} is missing") for name in missing]
+    return [*gone, *changed(before, after, moved)]
 
 
 def changed(before: ReadBack, after: ReadBack, moved: Collection[str]) -> list[Finding]:

@@ -83,7 +83,10 @@ def _look(server: Server, cluster: Cluster, params: UpgradeParams, connection: S
         found.extend(looks.take_inside(there, _WORTH_KNOWING))
         found.extend(within(server, params, there))
 
-    inside = inspection.inside(cluster, connection, look)
+    def refused(database: str, error: InstarError) -> None:
+        found.append(_unseen(database, error))
+
+    inside = inspection.inside(cluster, connection, look, refused)
     results = probes.run(cluster, params.probes, PROBES_BUDGET)
     used = volume.used(cluster.data)
     found += [
@@ -147,6 +150,14 @@ def _is_major(server: Server, params: UpgradeParams) -> bool:
 def _unhealthy(seen: str) -> Finding:
     return Finding(
         check="healthy", seen=f"The database does not serve: {seen}", remedy="Restart the instance."
+    )
+
+
+def _unseen(database: str, error: InstarError) -> Finding:
+    return Finding(
+        check="database",
+        seen=f"database {database} can't be looked at: {error.body.seen or error.body.brief}",
+        remedy="Remove what stands in the way, or drop the database, then check again.",
     )
 
 

@@ -21,6 +21,8 @@ POLL = 0.005
 PATIENCE = 600.0
 """Seconds that a start may take while the server prints nothing, and a stop that nobody watches."""
 LARGEST_LOG = 64 << 20
+_LOOKED_AT = 64 << 10
+"""Bytes of the log's end."""
 _STATUS_LINE = 7
 _SHUT_DOWN = "shut down"
 
@@ -182,16 +184,18 @@ class Cluster:
                 raise self._did_not_start(since)
 
     def _await_ready(self, since: int, tick: Tick) -> None:
-        deadline, size, told = time.monotonic() + PATIENCE, -1, time.monotonic()
+        deadline, place, said, told = time.monotonic() + PATIENCE, since, 0, time.monotonic()
         while not self.is_ready():
             pid = self.postmaster()
             if pid is None or processes.wait(pid, POLL):
                 raise self._did_not_start(since)
-            if size != (size := self._log_size()):
-                deadline = time.monotonic() + PATIENCE
+            if (size := self._log_size()) > place:
+                if news := self._own_words(place):
+                    deadline, said = time.monotonic() + PATIENCE, said + len(news)
+                place = size
             if time.monotonic() > told + commands.TICK:
                 told = time.monotonic()
-                tick(size)
+                tick(said)
             if time.monotonic() > deadline:
                 raise GuestError(
                     "The database accepts no connections", seen=self._last_lines(), retryable=True
@@ -211,8 +215,12 @@ class Cluster:
         return GuestError(brief, seen=commands.decisive_first(lines), remedy=remedy)
 
     def _last_lines(self, since: int = 0) -> str:
+        return "\n".join(self._own_words(since).splitlines()[-commands.TOLD_LINES :])
+
+    def _own_words(self, since: int) -> str:
+        """Give what the end of the log tells, but for clients who knock."""
         if not self.log.exists():
             return ""
         with self.log.open("rb") as log:
-            log.seek(max(since, self._log_size() - 8192))
-            return "\n".join(log.read().decode("utf-8", "replace").splitlines()[-commands.TOLD_LINES :])
+            log.seek(max(since, self._log_size() - _LOOKED_AT))
+            return refusals.without_knocks(log.read().decode("utf-8", "replace"))

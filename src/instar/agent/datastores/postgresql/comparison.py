@@ -1,6 +1,7 @@
 """What there was when clients were kept out, held against what there is before they are let in again."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import partial
 
 from instar.agent import commands
 from instar.wire.agent import ReadBack
@@ -10,22 +11,36 @@ _LOST = "Clients are kept out. Put the volume back to its snapshot, or see what 
 _SECRETIVE = ("_command", "conninfo")
 """Ends of the names of settings whose values may hold secrets: they are not told."""
 _SETTING = "Correct the configuration; after a resume the difference is told only."
+_SETTING_HERE = "Correct the configuration and go back again, or put the volume back to its snapshot."
 
 
 def findings(
-    before: ReadBack, after: ReadBack, *, changed: Collection[str] = (), resumed: bool = False
+    before: ReadBack,
+    after: ReadBack,
+    *,
+    changed: Collection[str] = (),
+    resumed: bool = False,
+    resumable: bool = True,
 ) -> list[Finding]:
     """Find all that is missing, and settings that are not as before.
 
-    `changed` names the settings that were to change. After a resume, which may have meant that, the others
-    are told only.
+    `changed` names the settings that were to change. After a resume, whoever mended the cause may have meant
+    other settings to change, and extensions and objects to go: that is told only. `resumable` says whether a
+    resume does that here.
     """
+    severity = Severity.WARN if resumed else Severity.BLOCK
+    setting = partial(
+        Finding,
+        check="setting",
+        severity=severity,
+        remedy=_SETTING if resumable else _SETTING_HERE,
+    )
     return [
         *_missing("database", before.databases, after.databases),
         *_missing("user", before.users, after.users),
-        *_missing("extension", before.extensions, after.extensions),
-        *_fewer(before.catalog, after.catalog),
-        *_otherwise(before.settings, after.settings, changed, Severity.WARN if resumed else Severity.BLOCK),
+        *_missing("extension", before.extensions, after.extensions, severity),
+        *_fewer(before.catalog, after.catalog, severity),
+        *_otherwise(before.settings, after.settings, changed, setting),
     ]
 
 
@@ -40,20 +55,26 @@ def refuse(found: list[Finding]) -> None:
         )
 
 
-def _missing(what: str, before: Collection[str], after: Collection[str]) -> Iterator[Finding]:
+def _missing(
+    what: str, before: Collection[str], after: Collection[str], severity: Severity = Severity.BLOCK
+) -> Iterator[Finding]:
     for name in before:
         if name not in after:
-            yield Finding(check=what, seen=f"{what} {name} is missing", remedy=_LOST)
+            yield Finding(check=what, severity=severity, seen=f"{what} {name} is missing", remedy=_LOST)
 
 
-def _fewer(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[Finding]:
+def _fewer(before: Mapping[str, int], after: Mapping[str, int], severity: Severity) -> Iterator[Finding]:
     for kind, count in before.items():
         if (now := after.get(kind, 0)) < count:
-            yield Finding(check="catalog", seen=f"{kind}: {count} before, {now} now", remedy=_LOST)
+            seen = f"{kind}: {count} before, {now} now"
+            yield Finding(check="catalog", severity=severity, seen=seen, remedy=_LOST)
 
 
 def _otherwise(
-    before: Mapping[str, str], after: Mapping[str, str], changed: Collection[str], severity: Severity
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    changed: Collection[str],
+    finding: Callable[..., Finding],
 ) -> Iterator[Finding]:
     for name, value in before.items():
         if name not in changed and after.get(name) != value:
@@ -61,4 +82,4 @@ def _otherwise(
             if name.endswith(_SECRETIVE):
                 was, now = (" was set", " is set otherwise now")
             seen = f"{name}{was} and{now if name in after else ' is not set any more'}"
-            yield Finding(check="setting", severity=severity, seen=seen, remedy=_SETTING)
+            yield finding(seen=seen)

@@ -7,20 +7,31 @@ from typing import LiteralString
 from instar.agent.datastores.postgresql.looks import Look
 from instar.wire.errors import Severity
 
-# Columns of a type, or of what is made of it: domains, arrays, composites and ranges, however deep.
+# Columns of a type, or of what is made of it: domains, arrays, composites and ranges, however deep. Each way
+# is an equation of its own, so that none is a loop over all pairs; what users make has an oid from 16384 on.
 _COLUMNS_OF: LiteralString = """
     WITH RECURSIVE made(oid) AS (
         SELECT oid FROM ({0}) AS base
         UNION
-        SELECT t.oid FROM made, pg_type t LEFT JOIN pg_range r ON r.rngtypid = t.oid
-        WHERE (t.typtype = 'd' AND t.typbasetype = made.oid) OR (t.typcategory = 'A' AND t.typelem = made.oid)
-        OR r.rngsubtype = made.oid OR (t.typtype = 'c' AND EXISTS (
-            SELECT FROM pg_attribute
-            WHERE attrelid = t.typrelid AND atttypid = made.oid AND NOT attisdropped))
+        SELECT oid FROM (
+            WITH known AS (SELECT oid FROM made)
+            SELECT t.oid FROM pg_type t JOIN known ON typbasetype = known.oid WHERE typtype = 'd'
+            UNION ALL
+            SELECT t.oid FROM pg_type t JOIN known ON typelem = known.oid WHERE typcategory = 'A'
+            UNION ALL
+            SELECT rngtypid FROM pg_range JOIN known ON rngsubtype = known.oid
+            UNION ALL
+            SELECT rngmultitypid FROM pg_range JOIN known ON rngsubtype = known.oid
+            UNION ALL
+            SELECT reltype FROM pg_attribute JOIN known ON atttypid = known.oid
+            JOIN pg_class c ON c.oid = attrelid
+            WHERE attrelid >= 16384 AND NOT attisdropped AND reltype <> 0
+        ) AS more
     )
     SELECT format('%I.%I.%I', nspname, relname, attname) FROM pg_attribute
+    JOIN made ON made.oid = atttypid
     JOIN pg_class c ON c.oid = attrelid JOIN pg_namespace n ON n.oid = relnamespace
-    WHERE atttypid IN (SELECT oid FROM made) AND NOT attisdropped AND relkind IN ('r', 'm', 'i')
+    WHERE attrelid >= 16384 AND NOT attisdropped AND relkind IN ('r', 'm', 'i')
     AND nspname NOT IN ('pg_catalog', 'information_schema') AND left(nspname, 8) <> 'pg_temp_'
     ORDER BY 1
 """
@@ -32,6 +43,10 @@ _REG_COLUMNS: LiteralString = """
 _SYSTEM_COMPOSITES: LiteralString = (
     "SELECT oid FROM pg_type WHERE typtype = 'c'"
     " AND (oid < 16384 OR typnamespace = 'information_schema'::regnamespace)"
+)
+
+_SLOTS: LiteralString = (
+    "SELECT slot_name FROM pg_replication_slots WHERE slot_type = '{0}' AND NOT temporary ORDER BY slot_name"
 )
 
 EVERYWHERE: tuple[Look, ...] = (
@@ -67,14 +82,14 @@ EVERYWHERE: tuple[Look, ...] = (
         "replication_slots",
         Severity.BLOCK,
         "Logical replication slots",
-        "SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'logical' ORDER BY slot_name",
+        _SLOTS.replace("{0}", "logical"),
         "Drop them; make them anew after the upgrade.",
     ),
     Look(
         "physical_slots",
         Severity.WARN,
         "Physical replication slots, which do not cross to another major version",
-        "SELECT slot_name FROM pg_replication_slots WHERE slot_type = 'physical' ORDER BY slot_name",
+        _SLOTS.replace("{0}", "physical"),
         "Make them anew after the upgrade, and their standbys too.",
     ),
     Look(
@@ -102,19 +117,6 @@ INSIDE: tuple[Look, ...] = (
         "Drop the columns.",
     ),
     Look(
-        "inherited_not_null",
-        Severity.BLOCK,
-        "columns that may be null in a child table and not in its parent",
-        """
-        SELECT format('%I.%I.%I', nspname, relname, child.attname) FROM pg_inherits
-        JOIN pg_attribute child ON child.attrelid = inhrelid
-        JOIN pg_attribute parent ON parent.attrelid = inhparent AND parent.attname = child.attname
-        JOIN pg_class c ON c.oid = inhrelid JOIN pg_namespace n ON n.oid = relnamespace
-        WHERE parent.attnum > 0 AND parent.attnotnull AND NOT child.attnotnull ORDER BY 1
-        """,
-        "ALTER TABLE ... ALTER COLUMN ... SET NOT NULL on the child, or drop it on the parent.",
-    ),
-    Look(
         "libraries",
         Severity.WARN,
         "libraries of functions that belong to no extension; the new image must hold them",
@@ -126,6 +128,20 @@ INSIDE: tuple[Look, ...] = (
         """,
         "Drop the functions, unless the new image holds their library.",
     ),
+)
+
+INHERITED_NOT_NULL = Look(
+    "inherited_not_null",
+    Severity.BLOCK,
+    "columns that may be null in a child table and not in its parent",
+    """
+    SELECT format('%I.%I.%I', nspname, relname, child.attname) FROM pg_inherits
+    JOIN pg_attribute child ON child.attrelid = inhrelid
+    JOIN pg_attribute parent ON parent.attrelid = inhparent AND parent.attname = child.attname
+    JOIN pg_class c ON c.oid = inhrelid JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE parent.attnum > 0 AND parent.attnotnull AND NOT child.attnotnull ORDER BY 1
+    """,
+    "ALTER TABLE ... ALTER COLUMN ... SET NOT NULL on the child, or drop it on the parent.",
 )
 
 OLD_ACCESS_LISTS = Look(
@@ -171,4 +187,5 @@ NEW_UNICODE = Look(
 def inside(before: int, after: int) -> tuple[Look, ...]:
     """Give the looks into each database on the way from one major version to another."""
     unicode = (NEW_UNICODE,) if before >= 17 and after >= 18 else ()
-    return (*INSIDE, *((OLD_ACCESS_LISTS,) if before < 16 else ()), *unicode)
+    inherited = (INHERITED_NOT_NULL,) if before < 18 <= after else ()
+    return (*INSIDE, *inherited, *((OLD_ACCESS_LISTS,) if before < 16 else ()), *unicode)

@@ -98,7 +98,7 @@ class PostgreSQL(Datastore):
         return leaving.leave(self._server, params, report)
 
     def post_upgrade(self, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
-        """Bring the volume's database to this image's version and let clients in."""
+        """Bring the volume's database to this image's version, with clients kept out."""
         from instar.agent.datastores.postgresql import arrival
 
         return arrival.arrive(self._server, params, report)

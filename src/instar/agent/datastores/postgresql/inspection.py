@@ -1,6 +1,5 @@
 """What the running database says of itself."""
 
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, LiteralString
@@ -10,6 +9,7 @@ from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.sessions import Session, session
 from instar.agent.datastores.postgresql.sessions import databases as all_databases
 from instar.wire.agent import ReadBack
+from instar.wire.errors import InstarError
 
 _OURS = ("command line", "override", "default", "client", "environment variable")
 _SETTINGS: LiteralString = """
@@ -30,22 +30,27 @@ _CATALOG: LiteralString = r"""
     WITH ours AS (
         SELECT oid FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\_%'
     ), found AS (
-        SELECT 'pg_class'::regclass AS catalog, oid, CASE
+        SELECT 'pg_class'::regclass AS catalog, coalesce(indrelid, oid) AS oid, CASE
             WHEN relkind IN ('r', 'p', 'f') THEN 'tables' WHEN relkind IN ('i', 'I') THEN 'indexes'
             WHEN relkind IN ('v', 'm') THEN 'views' WHEN relkind = 'S' THEN 'sequences' END AS kind
-        FROM pg_class WHERE relnamespace IN (SELECT oid FROM ours)
+        FROM pg_class LEFT JOIN pg_index ON indexrelid = oid WHERE relnamespace IN (SELECT oid FROM ours)
         UNION ALL
         SELECT 'pg_proc'::regclass, oid, 'functions' FROM pg_proc
         WHERE pronamespace IN (SELECT oid FROM ours)
         UNION ALL
-        SELECT 'pg_constraint'::regclass, oid, 'constraints' FROM pg_constraint
+        SELECT CASE conrelid WHEN 0 THEN 'pg_type' ELSE 'pg_class' END::regclass,
+            CASE conrelid WHEN 0 THEN contypid ELSE conrelid END, 'constraints'
+        FROM pg_constraint
         WHERE connamespace IN (SELECT oid FROM ours) AND contype IN ('c', 'f', 'p', 'u', 'x')
     )
     SELECT kind, count(*) FROM found WHERE kind IS NOT NULL AND NOT EXISTS (
         SELECT FROM pg_depend WHERE classid = catalog AND objid = found.oid AND deptype = 'e')
     GROUP BY kind
 """
-"""Objects of users, none of extensions, which change with their updates; of kinds that all majors know."""
+"""Objects of users, none of extensions, which change with their updates; of kinds that all majors know.
+
+An index or constraint belongs to an extension when its table, or domain, does.
+"""
 _ORDERING: LiteralString = """
     SELECT 'database', datcollversion, pg_database_collation_actual_version(oid)
     FROM pg_database WHERE datname = current_database()
@@ -84,18 +89,33 @@ def look_inside(connection: Session) -> Inside:
 
 
 def inside(
-    cluster: Cluster, connection: Session, also: Callable[[Session], None] = lambda _: None
+    cluster: Cluster,
+    connection: Session,
+    also: Callable[[Session], None] = lambda _: None,
+    refused: Callable[[str, InstarError], None] | None = None,
 ) -> dict[str, Inside]:
     """Look at every database, by a session of its own where the one that is given is another's.
 
-    `also` is called with each session, to save others a session of their own.
+    `also` is called with each session, to save others a session of their own; `refused` with a database that
+    can't be looked at, and why, where that is not to end the look. One that is gone by now is left out.
     """
     found: dict[str, Inside] = {}
     for database in all_databases(connection):
-        here = database == connection.info.dbname
-        with contextlib.nullcontext(connection) if here else session(cluster, database) as there:
-            found[database] = look_inside(there)
-            also(there)
+        if database == connection.info.dbname:
+            found[database] = look_inside(connection)
+            also(connection)
+            continue
+        try:
+            with session(cluster, database) as there:
+                found[database] = look_inside(there)
+                also(there)
+        except InstarError as error:
+            found.pop(database, None)
+            if database not in all_databases(connection):
+                continue
+            if refused is None:
+                raise
+            refused(database, error)
     return found
 
 

@@ -49,7 +49,7 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
     if desire.read(state) is Desire.UPGRADING:
         if (known := _left_before(cluster, state)) is not None:
             return known
-        server.bring_up(cluster)
+        server.serve()
     report("checking", 0)
     checked = checks.check(server, params)
     _veto([Finding.model_validate(each) for each in checked.findings])
@@ -58,8 +58,7 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
     except BaseException:
         if not cluster.is_ready():
             cluster.clear_remains()  # a stop that hangs would hang the start; the log brings all back
-        server.bring_up(cluster)
-        desire.write(state, Desire.RUNNING)
+        server.serve()
         raise
     server.guest.release_volume()
     return info

@@ -92,9 +92,9 @@ def _answer(connection: Session, statement: str) -> str:
     wire.set_single_row_mode()
     answer = wire.get_result()
     try:
-        if answer is None or answer.status == psycopg.pq.ExecStatus.FATAL_ERROR:
-            raise psycopg.errors.error_from_result(answer) if answer else psycopg.OperationalError("no answer")
-        if not answer.ntuples or not answer.nfields:
+        if answer is not None and answer.status == psycopg.pq.ExecStatus.FATAL_ERROR:
+            raise psycopg.errors.error_from_result(answer)
+        if answer is None or not answer.ntuples or not answer.nfields:
             return ""
         return (answer.get_value(0, 0) or b"").decode("utf-8", "replace")
     finally:

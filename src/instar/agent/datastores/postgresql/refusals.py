@@ -9,7 +9,17 @@ _PARAMETER = re.compile(r'parameter "([^"]+)"')
 _LIBRARY = re.compile(r'could not (?:access file|load library) "([^"]+)"')
 _FATAL = re.compile(r"\b(?:FATAL|PANIC):\s+(.+)")
 _CHECK = re.compile(r"failed check: (.+?)[ \t]*$|^(\S.*?)[ \t]+fatal$", re.MULTILINE)
+_KNOCK = re.compile(
+    r"FATAL:\s+(?:the database system is |no pg_hba\.conf entry|pg_hba\.conf rejects)"
+    r"|DETAIL:\s+(?:Consistent recovery state has not been|Recovery snapshot is not|Hot standby mode is)"
+    r"|LOG:\s+(?:connection received|incomplete startup packet|invalid length of startup packet)"
+)
 _TOLD_BYTES = 2048
+
+
+def without_knocks(log: str) -> str:
+    """Leave out the lines about clients who knock: they tell nothing of how a start goes on."""
+    return "".join(line for line in log.splitlines(keepends=True) if not _KNOCK.search(line))
 
 
 def by_server(log: str) -> tuple[str, str]:

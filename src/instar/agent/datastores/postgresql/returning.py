@@ -60,7 +60,8 @@ def come_back(server: Server, params: ComeBackParams, report: Report) -> dict[st
     found = readiness.look(cluster, wanted, info, report, update=False)
     if before := info.get("read_back"):
         now = found.read_back
-        comparison.refuse(comparison.findings(ReadBack.model_validate(before), now, changed=changed))
+        was = ReadBack.model_validate(before)
+        comparison.refuse(comparison.findings(was, now, changed=changed, resumable=False))
     desire.write(layout.state, Desire.RUNNING)
     server.open(cluster)
     report("clients are let in", 90)

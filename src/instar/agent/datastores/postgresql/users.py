@@ -150,7 +150,7 @@ def make_heir(connection: Session) -> None:
 
 
 def make_prober(connection: Session) -> None:
-    """See to it that there is a role for owners' probes, which may read everything and no more. Repeatable."""
+    """See to it that there is a role for owners' probes; it may read everything, and no more. Repeatable."""
     if connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [PROBER]).rowcount == 0:
         connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(PROBER)))
     connection.execute(sql.SQL(_PROBER).format(sql.Identifier(PROBER)))

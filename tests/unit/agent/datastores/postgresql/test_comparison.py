@@ -59,3 +59,12 @@ def test_values_that_may_hold_secrets_are_not_told() -> None:
     after = BEFORE.model_copy(update={"settings": {"archive_command": "put --key other-secret"}})
     (found,) = comparison.findings(before, after)
     assert found.seen == "archive_command was set and is set otherwise now"
+
+
+def test_where_no_resume_helps_none_is_spoken_of() -> None:
+    after = BEFORE.model_copy(update={"settings": {"work_mem": "8MB"}})
+    for resumable in (True, False):
+        found = comparison.findings(BEFORE, after, resumable=resumable)
+        assert [("resume" in each.remedy, each.severity) for each in found] == [
+            (resumable, Severity.BLOCK)
+        ] * 2

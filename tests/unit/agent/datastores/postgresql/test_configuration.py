@@ -11,11 +11,12 @@ def rules(text: str) -> list[list[str]]:
 
 
 def test_first_matching_rule_decides_who_gets_in() -> None:
-    socket = [["local", "all", "instar_admin", "trust"], ["local", "all", "all", "reject"]]
+    ours = "instar_admin,instar_probe"
+    socket = [["local", "all", ours, "trust"], ["local", "all", "all", "reject"]]
     assert rules(access.CLOSED) == [*socket, ["host", "all", "all", "all", "reject"]]
     assert rules(access.OPEN) == [
         *socket,
-        ["host", "all", "instar_admin", "all", "reject"],
+        ["host", "all", ours, "all", "reject"],
         ["host", "all", "all", "all", "scram-sha-256"],
     ]
 

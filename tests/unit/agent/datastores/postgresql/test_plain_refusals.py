@@ -38,6 +38,20 @@ def test_server_that_does_not_start_says_why(log: str, brief: str) -> None:
     assert remedy
 
 
+KNOCKS = """\
+12:00 [7] FATAL:  the database system is starting up
+12:00 [8] FATAL:  the database system is not yet accepting connections
+12:00 [8] DETAIL:  Consistent recovery state has not been yet reached.
+12:00 [9] FATAL:  no pg_hba.conf entry for host "10.0.0.1", user "x", database "y", no encryption
+12:00 [9] FATAL:  pg_hba.conf rejects connection for host "10.0.0.1", user "x", database "y"
+"""
+
+
+def test_clients_who_knock_are_not_why_a_server_does_not_start() -> None:
+    log = refusals.without_knocks(f"LOG:  starting\n{KNOCKS}FATAL:  out of room\n")
+    assert log == "LOG:  starting\nFATAL:  out of room\n"
+
+
 def test_failed_check_of_pg_upgrade_is_named_and_its_report_comes_first(tmp_path: Path) -> None:
     (tmp_path / "loadable_libraries.txt").write_text('could not load library "$libdir/old": no such file\n')
     brief, seen, remedy = refusals.by_pg_upgrade(CHECK, tmp_path)
