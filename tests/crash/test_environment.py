@@ -81,7 +81,7 @@ def test_what_happens_in_the_downtime_ends_as_the_policy_says(
         entered = lambda name: mends.append(accident(world)) if name == step else None  # noqa: E731
         world.drive(world.worker(Tap(SOON, lambda: pass_time(world), entered)))
         assert told in error_of(world, operation_id)
-        if on_failure == "rollback" and accident is not swap_agent:  # which is seen when clients are in
+        if on_failure == "rollback":
             assert ended(world, instance_id) == ("ACTIVE", "17.10")
             assert picture.machine(world, world.instance(instance_id)) == before
             return
