@@ -1,7 +1,8 @@
 """How long a client can't write: through `instar upgrade`, and by hand on a copy of the same data.
 
 The hand does the least that the same work takes: checkpoint while clients are served; stop; pg_upgrade --link
-into a cluster made beforehand, where the major version changes; start. Both are seen by the same writer.
+into a cluster made beforehand, where the major version changes; start. Neither takes a snapshot: where volumes
+are plain copies, one comes on top (see `instar plan`). Both are seen by the same writer.
 Prints a table and writes bench/results/downtime.json.
 """
 
@@ -145,7 +146,9 @@ def one_round(plane: ControlPlane, hand: Hand, number: int) -> dict[str, Any]:
     for kind, version in KINDS.items():
         ways = {
             "by hand": partial(longest_gap, by_hand, partial(hand.upgrade, version)),
-            "instar": partial(longest_gap, instance.conninfo(), partial(instance.upgrade, version)),
+            "instar": partial(
+                longest_gap, instance.conninfo(), partial(instance.upgrade, version, snapshot="never")
+            ),
         }
         hand.prepare(version)
         in_turn = sorted(ways, reverse=number % 2 == 1)

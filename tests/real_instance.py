@@ -92,9 +92,9 @@ class RealInstance:
         tally = writer.stop()
         assert (tally.lost, tally.acknowledged > 40) == (0, True), tally
 
-    def upgrade(self, version: str) -> None:
+    def upgrade(self, version: str, **options: str) -> None:
         """Upgrade and wait until that has succeeded."""
-        self.plane.wait(self.plane.client.instances.upgrade(self.id, version))
+        self.plane.wait(self.plane.client.instances.upgrade(self.id, version, **options))
 
     # -- as an operator sees it
 
