@@ -1,8 +1,8 @@
 """How long a client can't write: through `instar upgrade`, and by hand on a copy of the same data.
 
 The hand does the least that the same work takes: checkpoint while clients are served; stop; pg_upgrade --link
-into a cluster made beforehand, where the major version changes; start. Neither takes a snapshot: where volumes
-are plain copies, one comes on top (see `instar plan`). Both are seen by the same writer.
+into a cluster made beforehand, where the major version changes; start. Neither takes a snapshot: where one is
+a plain copy, it comes on top (see `instar plan`). Both are seen by the same writer.
 Prints a table and writes bench/results/downtime.json.
 """
 
