@@ -8,7 +8,7 @@ from instar.control import wiring
 from instar.control.engine.lease import Leases
 from instar.control.engine.runner import Runner, Work
 from instar.control.operations.stories import STORIES
-from waiting import until
+from instar.control.store.tables import Operation
 from world import World
 
 ACTS = {"pre_upgrade": "pre_upgrade", "rebuild": None, "post_upgrade": "post_upgrade", "tidy": "settle"}
@@ -24,12 +24,13 @@ def test_a_worker_whose_lease_was_lost_does_nothing(world: World, step: str) -> 
     other = wiring.make_worker(world.house, world.guests, world.outages)
 
     def frozen(work: Work) -> Any:
-        """Sleep through the lease just before the step."""
+        """Have the lease run out just before the step."""
         if work.step == step:
-            until(lambda: not work.still_mine())
+            with world.house.store.begin() as session:
+                session.get_one(Operation, work.operation_id).lease_until = 0.0
         return other.runner.make_context(work)
 
-    leases = Leases(world.house.store, "frozen", 0.3, cap=4)
+    leases = Leases(world.house.store, "frozen", 60.0, cap=4)
     claim = leases.claim(leases.due(1, list(STORIES))[0], capped=True)
     assert claim
     Runner(leases, STORIES, frozen).run(claim)
