@@ -140,7 +140,7 @@ class NoWayBack(Busy):
     code = "no_way_back"
 
 
-class NeedsConsent(InstarError):
+class NeedsConsent(NoWayBack):
     """What was asked for loses data, and the request does not say that exactly this is meant."""
 
     code, status, fault = "needs_consent", 409, "conflict"

@@ -24,6 +24,10 @@ class InstanceStatus(StrEnum):
     """The instance is gone; its row is hidden from every list."""
 
 
+USABLE = (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED)
+"""Statuses of an instance at rest whose database serves."""
+
+
 class ServiceStatus(StrEnum):
     """What the guest says of its database; the `operating_status` of the REST contract."""
 

@@ -12,13 +12,10 @@ from instar.control.store.session import Store
 from instar.control.store.tables import Instance
 from instar.wire.agent import DatabaseStatus
 from instar.wire.errors import InstarError
-from instar.wire.states import InstanceStatus, ServiceStatus
+from instar.wire.states import USABLE, ServiceStatus
 
 LOG = logging.getLogger(__name__)
 BATCH = 50
-
-
-AT_REST = (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED)
 
 
 class Presence:
@@ -59,7 +56,7 @@ class Presence:
         """Take instances whose turn it is; another worker won't ask them until their next turn."""
         turn = (
             Instance.deleted.is_(False),
-            Instance.status.in_(AT_REST),
+            Instance.status.in_(USABLE),
             Instance.next_check <= self._store.clock,
         )
         with self._store.read() as session:
@@ -83,7 +80,7 @@ class Presence:
             said = DatabaseStatus(status=ServiceStatus.ERROR, reason=error.body.sentence())
         with self._store.begin() as session:
             row = session.get(Instance, instance.id, with_for_update=True)
-            if row is None or row.status not in AT_REST:
+            if row is None or row.status not in USABLE:
                 return
             self._write(row, said, self._store.now(session))
 

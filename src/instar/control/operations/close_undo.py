@@ -12,11 +12,12 @@ from sqlalchemy import select
 
 from instar.control.engine.outcomes import Done, Outcome, Step, Story
 from instar.control.engine.submit import Submission, submit
-from instar.control.operations import lookup, undo
+from instar.control.operations import undo
 from instar.control.operations.context import Context
 from instar.control.store.session import Store
 from instar.control.store.tables import Instance
 from instar.wire.errors import Busy
+from instar.wire.states import USABLE
 
 LOG = logging.getLogger(__name__)
 BATCH = 50
@@ -29,7 +30,7 @@ def close_due(store: Store) -> int:
         due = select(Instance.id).where(
             Instance.undo_until < store.now(session),
             Instance.deleted.is_(False),
-            Instance.status.in_(lookup.USABLE),
+            Instance.status.in_(USABLE),
         )
         ids = list(session.execute(due.order_by(Instance.undo_until).limit(BATCH)).scalars())
     for instance_id in ids:
@@ -48,7 +49,7 @@ def close_due(store: Store) -> int:
 def _is_over(instance: Instance, now: float) -> bool:
     """Look again: an upgrade may have failed, or opened a window of its own, since it was listed."""
     until = instance.undo_until
-    return until is not None and until < now and instance.status in lookup.USABLE
+    return until is not None and until < now and instance.status in USABLE
 
 
 def forget(ctx: Context) -> Outcome:

@@ -5,10 +5,7 @@ from sqlalchemy.orm import Session
 from instar.control.operations.desk import Caller
 from instar.control.store.tables import Instance, Operation
 from instar.wire.errors import Busy, NotFound
-from instar.wire.states import InstanceStatus
-
-USABLE = (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED)
-"""Statuses of an instance at rest whose database serves."""
+from instar.wire.states import USABLE
 
 
 def instance(session: Session, caller: Caller, instance_id: str) -> Instance:

@@ -3,8 +3,9 @@
 1. stage         the old image lies, unpacked, where the server runs
 2. leave         the guest stops its database cleanly; one that can't is not waited for, the server is stopped
 then `ways_back`: power_off, revert, return_image, await_return, come_back, verify_return
-9. finish        the record changes: the instance is of the old version again
-10. forget       the snapshot goes
+then
+3. forget        the snapshot goes
+4. finish        the record changes: the instance is of the old version again
 
 When the data format did not change, every write is kept. When it did, the volume goes back to the snapshot,
 and the request has to accept what that loses. A failure before the server is stopped starts the database

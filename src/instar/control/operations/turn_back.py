@@ -9,7 +9,7 @@ from instar.control.operations import lookup, resume
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.operations.stories import STORIES
 from instar.control.store.tables import Operation
-from instar.wire.errors import Busy, NoWayBack
+from instar.wire.errors import Busy, NeedsConsent, NoWayBack
 from instar.wire.states import OperationState
 
 
@@ -79,8 +79,10 @@ def _leads_back(operation: Operation, *, aborting: bool) -> bool:
         return aborting
     try:
         story.back_from(step, operation)
-    except NoWayBack as error:
-        return not aborting and "discard_writes_since" in error.body.remedy
+    except NeedsConsent:
+        return not aborting
+    except NoWayBack:
+        return False
     return True
 
 

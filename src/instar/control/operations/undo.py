@@ -1,7 +1,7 @@
 """What an upgrade keeps for its undoing, for as long as the window is open.
 
-`Instance.undo` holds where it leads back to (version, image, configuration), the snapshot if the data format
-changed, and every snapshot that is to go when the window closes. `reason` is set when nothing leads back.
+`Instance.undo` holds where it leads back to (version, image, configuration), and the snapshot if the data
+format changed; `reason` is set when nothing leads back. When the window closes, the volume's snapshots go.
 """
 
 import time
@@ -21,7 +21,7 @@ def take_snapshot(ctx: Context) -> Outcome:
         return Wait(0.1, "the volume's snapshot is being made", moved=taken.moved)
     closed = ctx.output("pre_upgrade")["upgrade_info"].get("saved_at", time.time())
     since = datetime.fromtimestamp(float(closed), UTC).isoformat(timespec="milliseconds")
-    return Done({"handle": taken.handle, "taken_at": since.replace("+00:00", "Z"), "bytes": taken.moved})
+    return Done({"handle": taken.handle, "taken_at": since.replace("+00:00", "Z")})
 
 
 def record(ctx: Context) -> dict[str, Any]:

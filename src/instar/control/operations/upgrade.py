@@ -45,7 +45,7 @@ from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.operations.guest_steps import watched
 from instar.control.store.tables import DatastoreVersion, Instance
 from instar.wire.agent import Manifest, PostUpgradeParams, ReadBack, UpgradeParams
-from instar.wire.errors import BadRequest, InstarError
+from instar.wire.errors import InstarError
 from instar.wire.plans import UpgradeOptions
 from instar.wire.states import InstanceStatus, Stretch
 
@@ -74,7 +74,7 @@ def request(
                 "version": target.name,
                 "version_id_before": instance.version_id,
                 "version_before": instance.version.name,
-                "image": _image_of(target),
+                "image": versions.image_of(target),
                 "image_before": instance.image,
                 **chosen.model_dump(),
             },
@@ -95,15 +95,6 @@ def _details(instance: Instance, target: DatastoreVersion) -> dict[str, Any]:
         "image_after": target.image,
         "address": instance.address,
     }
-
-
-def _image_of(target: DatastoreVersion) -> str:
-    if not target.image:
-        raise BadRequest(
-            f"Datastore version {target.name} names no image",
-            remedy="Register an image with it: `instar version set`.",
-        )
-    return target.image
 
 
 # -- prepare ------------------------------------------------------------------------------------------------

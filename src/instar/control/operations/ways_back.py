@@ -20,7 +20,7 @@ from instar.control.operations.guest_steps import watched
 from instar.control.providers.base import Handle
 from instar.control.store.tables import Operation
 from instar.wire.agent import ComeBackParams
-from instar.wire.errors import NoWayBack
+from instar.wire.errors import NeedsConsent, NoWayBack
 from instar.wire.states import ServerState, Stretch
 
 AFTER_CLIENTS = ("let_in", "verify")
@@ -58,7 +58,7 @@ def _after_clients(operation: Operation, snapshot: dict[str, object]) -> str:
         )
     since = str(snapshot["taken_at"])
     if (operation.asked_back or {}).get("discard_writes_since") != since:
-        raise NoWayBack(
+        raise NeedsConsent(
             f"To go back would lose what clients have written since {since}",
             seen="the data files were converted; the way back is the snapshot of that time",
             remedy=f"Let it go on (resume it if it failed), or roll back with discard_writes_since {since}.",

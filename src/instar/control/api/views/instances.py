@@ -5,10 +5,9 @@ from typing import Any
 
 from instar.control.api.views.viewer import Viewer, present, timestamp
 from instar.control.catalog import managers
-from instar.control.operations.lookup import USABLE
 from instar.control.store.tables import Instance, Operation
 from instar.wire import rest
-from instar.wire.states import InstanceStatus
+from instar.wire.states import USABLE, InstanceStatus
 
 _GIB = 2**30
 _SILENT = {InstanceStatus.BUILD, InstanceStatus.REBOOT, InstanceStatus.UPGRADE, InstanceStatus.SHUTDOWN}

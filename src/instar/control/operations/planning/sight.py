@@ -27,11 +27,10 @@ from instar.wire.agent import (
     UpgradeParams,
 )
 from instar.wire.errors import BadRequest, Finding, InstarError, Severity
-from instar.wire.states import InstanceStatus, ServerState, ServiceStatus
+from instar.wire.states import USABLE, InstanceStatus, ServerState, ServiceStatus
 
 GRACE = 3.0
 """Seconds that what may pass by itself, such as an agent that restarts, has before it is a finding."""
-USABLE = (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED)
 
 Seen = TypeVar("Seen")
 
