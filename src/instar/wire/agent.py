@@ -31,6 +31,10 @@ IMAGE_MANIFEST = "etc/instar/image.json"
 """Part of the image, not injected: its `Manifest`."""
 
 
+TextOrderingPolicy = Literal["rebuild", "block", "warn"]
+"""Indexes whose order a library changes: rebuilt before clients are let in; a reason to refuse; or told of."""
+
+
 class Manifest(BaseModel):
     """What an image is: written by the builder into the image, read by control plane and agent."""
 
@@ -44,11 +48,18 @@ class Manifest(BaseModel):
     version_name: str = Field(description="datastore version name it is registered under by default")
     agent_version: str
     agent_api: str = API_VERSION
+    format: Literal["tree", "oci"] = Field(
+        default="tree", description="`tree`: folders for the local provider; `oci`: a whole system's files"
+    )
+    os: str = Field(default="", description="PRETTY_NAME of a whole system; empty for a tree")
     glibc: str = ""
     icu: str = ""
     extensions: dict[str, str] = Field(
         default={},
         description="extensions on offer -> default version; empty if unknown",
+    )
+    writable: list[str] = Field(
+        default=[], description="folders below the root that belong to the server's own user"
     )
     built_at: str = ""
     built_from: dict[str, str] = Field(default={}, description="source name -> exact version or digest")
@@ -196,6 +207,9 @@ class UpgradeParams(BaseModel):
     target_extensions: dict[str, str] = Field(
         default={}, description="extensions on offer there -> default version; empty if unknown"
     )
+    target_parameters: list[str] = Field(
+        default=[], description="names of the settings that the target's engine knows; empty if unknown"
+    )
     rolling_back: bool = Field(
         default=False, description="the way leads back to an older image: an older version is no obstacle"
     )
@@ -230,6 +244,9 @@ class PostUpgradeParams(BaseModel):
         default=None, description="values set through the API, put in place of those before; None keeps them"
     )
     probes: list[Probe] = Field(default=[], description="run before clients are let in")
+    text_ordering: TextOrderingPolicy = Field(
+        default="rebuild", description="what becomes of indexes whose order a library changes"
+    )
     resumed: bool = Field(
         default=False, description="somebody may have meant that settings differ: they are told, not refused"
     )

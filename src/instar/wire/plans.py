@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from instar.wire.agent import IndexAtRisk, ProbeResult
+from instar.wire.agent import IndexAtRisk, ProbeResult, TextOrderingPolicy
 from instar.wire.errors import Finding, Severity
 
 Method = Literal["link", "clone", "copy"]
@@ -20,7 +20,11 @@ class UpgradeOptions(BaseModel):
     method: Method | None = Field(default=None, description="how data files cross a major version")
     snapshot: SnapshotPolicy | None = None
     on_failure: OnFailure | None = None
+    text_ordering: TextOrderingPolicy | None = None
     plan: str | None = Field(default=None, description="hash of the plan that is to hold still")
+    force: bool = Field(
+        default=False, description="go on where the plan says no; the guest still refuses what would harm"
+    )
 
 
 class PlannedStep(BaseModel):
