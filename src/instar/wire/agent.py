@@ -32,7 +32,7 @@ IMAGE_MANIFEST = "etc/instar/image.json"
 
 
 TextOrderingPolicy = Literal["rebuild", "block", "warn"]
-"""Indexes whose order a library changes: rebuilt before clients are let in; a reason to refuse; or told of."""
+"""What becomes of indexes at risk: rebuilt with clients kept out, a reason to refuse, or told of."""
 
 
 class Manifest(BaseModel):
