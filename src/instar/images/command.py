@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,9 +17,15 @@ from instar.images.builder import build
 from instar.images.recipe import Recipe, load, shipped
 from instar.images.store import Progress
 
+_SILENCE = 20.0
+"""Seconds without a word, after which the last one is said again."""
+
 
 class BuildImage(ShowOne):
-    """Build a guest image for the local provider, or find it when it is built already.
+    """Build a guest image, or find it when it is built already.
+
+    A recipe makes a tree for the local provider, or a whole Debian system for containers; that takes root and
+    mmdebstrap.
 
     Example: instar image build postgresql-18.6
     """
@@ -31,7 +38,18 @@ class BuildImage(ShowOne):
         parser.add_argument(
             "--agent-suffix", metavar="SUFFIX", help="stamp the guest agent's version, such as +1"
         )
+        parser.add_argument(
+            "--agent-source",
+            type=Path,
+            metavar="PATH",
+            help="folder or zip with the guest agent of another release (default: this Instar's own)",
+        )
         parser.add_argument("--fresh", action="store_true", help="fetch every package again")
+        parser.add_argument(
+            "--mirror",
+            metavar="URI",
+            help="where a whole system's packages come from (default: where this machine's apt goes)",
+        )
         _add_image_dir(parser)
         return parser
 
@@ -42,13 +60,26 @@ class BuildImage(ShowOne):
         image_dir = parsed_args.image_dir.absolute()
         begun = time.monotonic()
         with _progress(recipe) as progress:
-            manifest = build(recipe, image_dir, progress, fresh=parsed_args.fresh)
+            manifest = build(
+                recipe,
+                image_dir,
+                progress,
+                fresh=parsed_args.fresh,
+                mirror=parsed_args.mirror,
+                agent_source=parsed_args.agent_source,
+            )
         return (
-            ("name", "version", "agent_version", "digest", "path", "seconds"),
+            (
+                *("name", "version", "engine_version", "agent_version", "format", "os"),
+                *("digest", "path", "seconds"),
+            ),
             (
                 manifest.recipe,
                 manifest.version_name,
+                manifest.engine_version,
                 manifest.agent_version,
+                manifest.format,
+                manifest.os,
                 manifest.digest,
                 str(store.path_of(image_dir, manifest.digest)),
                 round(time.monotonic() - begun, 1),
@@ -69,13 +100,15 @@ class ListImages(Lister):
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
         return (
-            ("name", "datastore", "version", "agent_version", "built_at", "digest"),
+            ("name", "datastore", "version", "agent_version", "format", "os", "built_at", "digest"),
             [
                 (
                     image.recipe,
                     image.datastore,
                     image.version_name,
                     image.agent_version,
+                    image.format,
+                    image.os,
                     image.built_at,
                     image.digest,
                 )
@@ -99,9 +132,37 @@ def _add_image_dir(parser: argparse.ArgumentParser) -> None:
 def _progress(recipe: Recipe) -> Iterator[Progress]:
     """Tell how far the build is: a live line on a terminal, else plain lines; on standard error."""
     if not sys.stderr.isatty():
-        yield lambda doing: print(f"{recipe.name}: {doing}", file=sys.stderr, flush=True)
+        with _never_silent(
+            lambda doing: print(f"{recipe.name}: {doing}", file=sys.stderr, flush=True)
+        ) as told:
+            yield told
         return
     from rich.console import Console
 
     with Console(stderr=True).status(f"{recipe.name}: begun") as status:
         yield lambda doing: status.update(f"{recipe.name}: {doing}")
+
+
+@contextmanager
+def _never_silent(progress: Progress) -> Iterator[Progress]:
+    """Say what has been told again while nothing new is."""
+    last, moved, ended = "begun", threading.Event(), threading.Event()
+
+    def told(doing: str) -> None:
+        nonlocal last
+        last = doing
+        moved.set()
+        progress(doing)
+
+    def repeat() -> None:
+        while not ended.is_set():
+            if not moved.wait(_SILENCE):
+                progress(f"{last}, still")
+            moved.clear()
+
+    threading.Thread(target=repeat, name="progress", daemon=True).start()
+    try:
+        yield told
+    finally:
+        ended.set()
+        moved.set()

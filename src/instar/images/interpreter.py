@@ -1,4 +1,4 @@
-"""Which Python runs the agent of a local guest: one that the guest's own user can reach."""
+"""Which Python runs the agent of a guest: for the local provider, one that the guest's own user can reach."""
 
 import os
 import subprocess
@@ -9,16 +9,29 @@ from pathlib import Path
 from instar.images.errors import BuildError
 
 _OLDEST = (3, 11)
+_OLDEST_LIBC = 17
+"""Wheels for older C libraries than 2.17 are not made any more."""
 _PROBE = "import ssl, sys; print(*sys.version_info[:3], sep='.')"
 SYSTEM = "/usr/bin/python3"
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python: the real path of its program, and its full version."""
+    """A Python: the real path of its program, and its full version.
+
+    Of one inside another system, `platforms` are the tags of wheels that run there.
+    """
 
     path: str
     version: str
+    platforms: tuple[str, ...] = ()
+
+
+def of_system(version: str, glibc: str) -> Interpreter:
+    """Describe the Python of a system, by its version and its C library's."""
+    newest, machine = int(glibc.split(".")[1]), os.uname().machine
+    tags = [f"manylinux_2_{minor}_{machine}" for minor in range(newest, _OLDEST_LIBC - 1, -1)]
+    return Interpreter(SYSTEM, version, (*tags, f"manylinux2014_{machine}", f"linux_{machine}"))
 
 
 def choose() -> Interpreter:

@@ -41,7 +41,7 @@ def fetch(
     kept = cache_dir() / "packages" / _key(requirements, interpreter, dependencies)
     if kept.is_dir() and not fresh:
         return kept
-    with store.scratch(kept.parent, progress) as scratch:
+    with store.scratch(kept.parent, progress, kept.name) as scratch:
         if kept.is_dir() and not fresh:  # by another build, meanwhile
             return kept
         progress(f"fetching {', '.join(requirements)}")
@@ -62,15 +62,18 @@ def versions(folder: Path) -> dict[str, str]:
 
 def _key(requirements: Sequence[str], interpreter: Interpreter, dependencies: bool) -> str:
     release = interpreter.version.rpartition(".")[0]
-    inputs = [sorted(requirements), release, os.uname().machine, dependencies]
+    inputs = [sorted(requirements), release, os.uname().machine, dependencies, *interpreter.platforms]
     return hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:24]
 
 
 def _pip(interpreter: Interpreter, arguments: Sequence[str]) -> None:
     """Run pip for the guest's interpreter, so that wheels match it."""
-    pip = [sys.executable, "-m", "pip", "--python", interpreter.path]
+    pip = [sys.executable, "-m", "pip", *([] if interpreter.platforms else ["--python", interpreter.path])]
     done = subprocess.run(
-        [*pip, "install", *_PIP, *_INSTALL, *arguments], capture_output=True, text=True, check=False
+        [*pip, "install", *_PIP, *_INSTALL, *_elsewhere(interpreter), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode == 0:
         return
@@ -85,3 +88,12 @@ def _pip(interpreter: Interpreter, arguments: Sequence[str]) -> None:
         remedy="Free some space." if full else "Check the network and pip's package index, then build again.",
         retryable=not full,
     )
+
+
+def _elsewhere(interpreter: Interpreter) -> list[str]:
+    """Tell pip of an interpreter that it can't ask: one inside another system."""
+    if not interpreter.platforms:
+        return []
+    release = interpreter.version.rpartition(".")[0]
+    platforms = [f"--platform={each}" for each in interpreter.platforms]
+    return ["--implementation=cp", f"--python-version={release}", *platforms]

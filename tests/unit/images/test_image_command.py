@@ -48,6 +48,8 @@ def test_images_are_listed_as_json(app: App, said: StringIO, image_dir: Path) ->
             "datastore": "toy",
             "version": "one",
             "agent_version": "0.1",
+            "format": "tree",
+            "os": "",
             "built_at": "2026-01-01T00:00:00+00:00",
             "digest": "sha256:ab",
         }

@@ -21,7 +21,16 @@ folders = { "toy/engine" = "usr/lib/toy" }
 def test_a_shipped_recipe_is_named_after_its_file_and_checks_its_engine(name: str) -> None:
     loaded = recipe.load(name)
     assert loaded.name == name
-    assert loaded.engine_version in loaded.checks.values()
+    if loaded.system is None:
+        assert loaded.engine_version in loaded.checks.values()
+    else:
+        assert loaded.system.server in loaded.checks
+
+
+def test_versions_of_all_systems_can_be_registered_side_by_side() -> None:
+    loaded = [recipe.load(name) for name in recipe.shipped()]
+    systems = [(each.datastore, each.version_name) for each in loaded if each.system is not None]
+    assert len(set(systems)) == len(systems)
 
 
 def test_the_newer_postgresql_carries_the_older_ones_programs() -> None:
@@ -60,6 +69,46 @@ def test_a_wrong_recipe_is_refused_naming_the_key(tmp_path: Path, old: str, new:
     path = tmp_path / "toy.toml"
     path.write_text(MINIMAL.replace(old, new))
     with pytest.raises(BadRequest, match=f"wrong at {key}"):
+        recipe.load(str(path))
+
+
+SYSTEM = """
+name = "toy-system"
+datastore = "toy"
+manager = "toy"
+version_name = "1.0"
+[system]
+debian = "trixie"
+packages = ["toy-server"]
+server = "usr/sbin/toyd"
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("[system]", 'engine_version = "1.0"\n[system]', "leave it out"),
+        ('debian = "trixie"', 'debian = "trixie; rm"', "system.debian"),
+        ('"toy-server"', '"--option"', "system.packages.0"),
+        ('server = "usr/sbin/toyd"', "", "system.server"),
+        ("[system]", '[system]\nexclude = ["/usr/../etc $x"]', "system.exclude.0"),
+        ("[system]", '[system]\nlocales = ["de_DE.UTF-8;"]', "system.locales.0"),
+        ("[system]", '[system]\nwritable = ["/etc"]', "system.writable.0"),
+    ],
+)
+def test_a_wrong_system_is_refused_naming_the_key(tmp_path: Path, old: str, new: str, key: str) -> None:
+    path = tmp_path / "toy.toml"
+    path.write_text(SYSTEM)
+    assert recipe.load(str(path)).system is not None
+    path.write_text(SYSTEM.replace(old, new))
+    with pytest.raises(BadRequest, match=key):
+        recipe.load(str(path))
+
+
+def test_a_tree_names_its_version_and_packages(tmp_path: Path) -> None:
+    path = tmp_path / "toy.toml"
+    path.write_text(MINIMAL.replace('engine_version = "1.0"', ""))
+    with pytest.raises(BadRequest, match="names its engine_version"):
         recipe.load(str(path))
 
 

@@ -28,7 +28,7 @@ def manifest(digest: str = "sha256:ab", built_at: str = "2026-01-01") -> Manifes
 
 
 def keep(image_dir: Path, image: Manifest) -> Path:
-    with store.scratch(image_dir, silent) as scratch:
+    with store.scratch(image_dir, silent, image.recipe) as scratch:
         (scratch / "tree").mkdir()
         (scratch / "tree/file").write_text("content")
         return store.keep(image_dir, scratch / "tree", image, KNOWN)
@@ -75,26 +75,47 @@ def test_what_is_not_whole_is_no_image(tmp_path: Path, damage: str) -> None:
 
 
 def test_a_failed_build_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError), store.scratch(tmp_path, silent) as scratch:
+    with pytest.raises(FileNotFoundError), store.scratch(tmp_path, silent, "toy") as scratch:
         store.keep(tmp_path, scratch / "tree", manifest(), KNOWN)
-    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+    assert [path.name for path in tmp_path.iterdir()] == [".lock-toy"]
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from instar.images import store
-with store.scratch(Path(sys.argv[1]), print) as scratch:
+with store.scratch(Path(sys.argv[1]), print, "toy") as scratch:
     (scratch / "tree").mkdir()
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_a_killed_build_left_goes_with_the_next(tmp_path: Path) -> None:
+@pytest.mark.parametrize("following", ["toy", "other"])
+def test_what_a_killed_build_left_goes_with_the_next_whatever_that_builds(
+    tmp_path: Path, following: str
+) -> None:
     assert subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], check=False).returncode == -9
     assert list(tmp_path.glob(".build-*/tree"))
-    with store.scratch(tmp_path, silent) as scratch:
+    with store.scratch(tmp_path, silent, following) as scratch:
         assert list(tmp_path.glob(".build-*")) == [scratch]
+
+
+def test_two_things_are_built_at_a_time_and_leave_each_other_alone(tmp_path: Path) -> None:
+    with store.scratch(tmp_path, silent, "toy") as one, store.scratch(tmp_path, silent, "toy-2") as two:
+        assert one.is_dir()
+        assert two.is_dir()
+
+
+def test_an_image_that_is_a_whole_system_lies_beside_trees_as_an_archive(tmp_path: Path) -> None:
+    system = manifest().model_copy(update={"format": "oci", "digest": "sha256:ef"})
+    with store.scratch(tmp_path, silent, "toy") as scratch:
+        (scratch / "any.tar").write_bytes(b"tar")
+        store.keep(tmp_path, scratch / "any.tar", system, KNOWN)
+    keep(tmp_path, manifest())
+    assert (tmp_path / "ef/rootfs.tar").read_bytes() == b"tar"
+    assert {image.format for image in store.images(tmp_path)} == {"tree", "oci"}
+    (tmp_path / "ef/rootfs.tar").unlink()
+    assert store.images(tmp_path) == [manifest()]
 
 
 def test_the_default_directory_follows_the_state_directory(
