@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import toy_system
 from harnesses import FakeHarness, LocalHarness, Rig
+from podman_harness import PodmanHarness
 
-from instar.control.providers.local.machine import trash
+from instar.control.providers.directories import trash
 
 
 @pytest.fixture
@@ -25,11 +27,25 @@ def local(place: Path) -> Iterator[LocalHarness]:
     harness.close()
 
 
-@pytest.fixture(params=["fake", "local"])
+@pytest.fixture
+def podman(place: Path) -> Iterator[PodmanHarness]:
+    if lack := toy_system.why_not():
+        pytest.skip(lack)
+    harness = PodmanHarness(place)
+    yield harness
+    harness.close()
+
+
+@pytest.fixture
+def podman_rig(podman: PodmanHarness) -> Rig:
+    return Rig(podman)
+
+
+@pytest.fixture(params=["fake", "local", "podman"])
 def harness(request: pytest.FixtureRequest) -> object:
     if request.param == "fake":
         return FakeHarness(request.getfixturevalue("place"))
-    return request.getfixturevalue("local")
+    return request.getfixturevalue(request.param)
 
 
 @pytest.fixture

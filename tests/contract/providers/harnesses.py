@@ -12,14 +12,13 @@ from toy_guest import make_image, write_parameters
 
 from instar.control.providers.base import Handle, Port, Provider, ServerInfo, ServerSpec, VolumeInfo
 from instar.control.providers.fake import FakeProvider
-from instar.control.providers.local import handles
 from instar.control.providers.local.machine.lock import MachineLock
 from instar.control.providers.local.provider import LocalProvider
+from instar.control.providers.local.servers import HANDLES
 from instar.control.providers.local.settings import LocalSettings
 from instar.wire.agent import Manifest, Parameter
 from instar.wire.states import ServerState
 
-ADDRESSES = 14
 PARAMETERS = [
     Parameter(name="work", type="integer", default="4", minimum=1, maximum=8, unit="kB"),
     Parameter(name="mode", type="enum", values=["fast", "safe"], restart_required=True),
@@ -42,6 +41,8 @@ class Harness(Protocol):
 
     provider: Provider
     images: list[str]
+    addresses: int
+    """How many ports there can be."""
 
     def reopen(self) -> Provider:
         """Give the provider as a control plane finds it that was started again."""
@@ -72,8 +73,10 @@ class Harness(Protocol):
 
 
 class FakeHarness:
+    addresses = 14
+
     def __init__(self, _directory: Path) -> None:
-        self.provider = FakeProvider(capacity=1000, addresses=ADDRESSES)
+        self.provider = FakeProvider(capacity=1000, addresses=self.addresses)
         self.images = [
             self.provider.add_image(_manifest("old")),
             self.provider.add_image(_manifest("new"), PARAMETERS),
@@ -113,6 +116,8 @@ class FakeHarness:
 
 
 class LocalHarness:
+    addresses = 14
+
     def __init__(self, directory: Path) -> None:
         self.settings = LocalSettings(
             directory / "state", directory / "images", address_range="127.99.0.0/28"
@@ -128,10 +133,10 @@ class LocalHarness:
         return LocalProvider(self.settings)
 
     def data(self, volume: Handle) -> Path:
-        return self.settings.state_dir / "volumes" / handles.key(volume, "volume") / "data"
+        return self.settings.state_dir / "volumes" / HANDLES.key(volume, "volume") / "data"
 
     def place(self, server: Handle) -> Path:
-        return self.settings.state_dir / "servers" / handles.key(server, "server")
+        return self.settings.state_dir / "servers" / HANDLES.key(server, "server")
 
     def write(self, volume: Handle, name: str, text: str) -> None:
         (self.data(volume) / name).write_text(text)

@@ -11,7 +11,7 @@ from harnesses import FILES, LocalHarness, Rig, until
 from processes import watched
 from toy_guest import make_image
 
-from instar.control.providers.local import trees
+from instar.control.providers.directories import trees
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 

@@ -9,8 +9,7 @@ import pytest
 from harnesses import LocalHarness, Rig, is_alive, until
 from processes import in_child, last_generation
 
-from instar.control.providers.local import recovery, registry
-from instar.control.providers.local.machine import records, trash
+from instar.control.providers.directories import records, recovery, registry, trash
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 

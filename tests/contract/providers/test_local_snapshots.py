@@ -15,8 +15,7 @@ from harnesses import FILES, LocalHarness, Rig, snapshot, until
 from processes import in_child
 
 from instar.control.providers.base import Handle
-from instar.control.providers.local import copies, snapshots, trees
-from instar.control.providers.local.machine import records, trash
+from instar.control.providers.directories import copies, records, snapshots, trash, trees
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
@@ -248,7 +247,10 @@ def small_volumes(place: Path) -> Iterator[Path]:
 @pytest.fixture
 def crowded(small_volumes: Path, local: LocalHarness, monkeypatch: pytest.MonkeyPatch) -> LocalHarness:
     """A local provider whose volumes have a small disk; a GiB is a byte there."""
-    for module in ("instar.control.providers.local.volumes", "instar.control.providers.local.room"):
+    for module in (
+        "instar.control.providers.directories.volumes",
+        "instar.control.providers.directories.room",
+    ):
         monkeypatch.setattr(f"{module}.GIB", 1)
     return local
 

@@ -3,7 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from harnesses import ADDRESSES, FILES, PARAMETERS, Harness, Rig, until
+from harnesses import FILES, PARAMETERS, Harness, Rig, until
 from harnesses import snapshot as make_snapshot
 
 from instar.control.providers.base import FlavorSpec, ServerInfo
@@ -72,7 +72,7 @@ def test_ports_made_at_once_have_different_addresses(harness: Harness) -> None:
 
 
 def test_a_destroyed_port_gives_its_address_back(harness: Harness) -> None:
-    ports = [harness.provider.ensure_port(f"p{number}", "h") for number in range(ADDRESSES)]
+    ports = [harness.provider.ensure_port(f"p{number}", "h") for number in range(harness.addresses)]
     with pytest.raises(ProviderError) as refused:
         harness.provider.ensure_port("one too many", "h")
     assert not refused.value.body.retryable

@@ -5,12 +5,18 @@ import os
 import subprocess
 from pathlib import Path
 
+from instar.control.providers.directories import records
 from instar.control.providers.local import machines
-from instar.control.providers.local.machine import records, supervisor, takeover
+from instar.control.providers.local.machine import supervisor, takeover
 from instar.control.providers.local.machine.lock import MachineLock
 from instar.wire.errors import ProviderError
 
-_PROGRAM = "import sys; sys.path.append(sys.argv.pop(1)); from machine.supervisor import main; main()"
+_PROGRAM = (
+    "import sys; sys.path.append(sys.argv.pop(1)); "
+    "from providers.local.machine.supervisor import main; main()"
+)
+_ROOM = Path(__file__).parents[2]
+"""Where an interpreter without site packages finds our package `providers`."""
 _TIMEOUT = 30.0
 
 
@@ -35,7 +41,7 @@ class Booter:
                     "-S",
                     "-c",
                     _PROGRAM,
-                    str(Path(__file__).parent),
+                    str(_ROOM),
                     str(server),
                     str(boot),
                 ],

@@ -3,7 +3,8 @@
 import contextlib
 from pathlib import Path
 
-from instar.control.providers.local.machine import cgroup, records, takeover
+from instar.control.providers.directories import records
+from instar.control.providers.local.machine import cgroup, takeover
 from instar.control.providers.local.machine.lock import RUNNING, MachineLock
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState

@@ -13,25 +13,17 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from instar.control.providers.base import Image
-from instar.control.providers.local import trees
-from instar.control.providers.local.images import check_content
-from instar.control.providers.local.machine import trash
+from instar.control.providers.directories import trash, trees
+from instar.control.providers.directories.images import damaged
 from instar.control.providers.local.machine.supervisor import NEXT
 from instar.wire.agent import IMAGE_MANIFEST
-from instar.wire.errors import BadRequest, ProviderError
+from instar.wire.errors import ProviderError
+from instar.wire.image_digest import image_digest
 
 DATA = "var/lib/instar/data"
 PRIVATE = ("staged", NEXT.parent.name, "trash")
 """Directories of a server that only the control plane's user may enter."""
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
-
-
-def check_files(files: dict[str, str]) -> None:
-    """Raise BadRequest unless every file to be injected is named by a path below the root."""
-    for name in files:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not path.parts:
-            raise BadRequest(f"files: {name!r} is no path below the server's root")
 
 
 def stage(server: Path, image: Image, tree: Path, owner: int | None) -> Path:
@@ -44,7 +36,8 @@ def stage(server: Path, image: Image, tree: Path, owner: int | None) -> Path:
         if other != staged:
             trash.remove(other)
     if not staged.exists():
-        check_content(image, tree)
+        if (seen := image_digest(tree)) != image.ref:
+            raise damaged(image.ref, f"the digest of its content is {seen}")
         partial = staged.with_suffix(".partial")
         with _whole_or_nothing(partial, tree):
             trees.unpack(tree, partial, owner)

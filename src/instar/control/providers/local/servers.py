@@ -13,72 +13,70 @@ guest has stopped its database by then; in a reboot `REBOOT_PATIENCE`; in a stop
 """
 
 import contextlib
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 from instar.control.providers.base import Handle, Progress, ServerInfo, ServerSpec
-from instar.control.providers.local import handles, machines, roots, uids
+from instar.control.providers.directories import records
+from instar.control.providers.directories.files import check_files
+from instar.control.providers.directories.handles import Handles, key_of
+from instar.control.providers.directories.images import ImageStore
+from instar.control.providers.directories.recovery import Recovery
+from instar.control.providers.directories.servers import HALTED, KeptServers
+from instar.control.providers.directories.tokens import remember
+from instar.control.providers.directories.uids import pick
+from instar.control.providers.directories.volumes import Volumes
+from instar.control.providers.local import machines, roots, uids
 from instar.control.providers.local.boot import Booter
-from instar.control.providers.local.images import ImageStore
-from instar.control.providers.local.machine import records
 from instar.control.providers.local.machine.supervisor import CONSOLE_LIMIT, NEXT, tail
-from instar.control.providers.local.registry import Registry
-from instar.control.providers.local.server_record import Build, ServerRecord, remember
+from instar.control.providers.local.server_record import Build, ServerRecord
 from instar.control.providers.local.settings import LocalSettings
-from instar.control.providers.local.volumes import Volumes
 from instar.wire.errors import BadRequest, ProviderError
 from instar.wire.states import ServerState
 
+HANDLES = Handles("local")
 REBUILD_PATIENCE, REBOOT_PATIENCE, STOP_PATIENCE = 2.0, 30.0, 10.0
 
-_HALTED = {
-    "begun": (ServerState.BUILDING, "it is being stopped; repeat the call that stops it"),
-    "done": (ServerState.STOPPED, "it was stopped; a reboot or rebuild starts it"),
-}
 
-
-class Servers:
+class Servers(KeptServers[ServerRecord]):
     """The servers under one directory."""
 
     def __init__(
         self, directory: Path, settings: LocalSettings, images: ImageStore, volumes: Volumes
     ) -> None:
-        self._directory, self._settings = directory, settings
-        self._images, self._volumes = images, volumes
+        super().__init__(directory, ServerRecord, HANDLES, volumes)
+        self._settings, self._images = settings, images
         self._booter = Booter(settings.interpreter)
-        self.registry = Registry(directory, "server", ServerRecord)
-
-    def find(self, name: str) -> Handle | None:
-        """Find the server called `name`, also one whose record is damaged."""
-        return handles.make("server", name) if self.registry.has(handles.key_of(name)) else None
+        self._recovery = Recovery(self._clear)
 
     def ensure(self, spec: ServerSpec) -> ServerInfo:
         """Find or make a server, and start its machine when it has none."""
         image = self._images.get(spec.image)
-        roots.check_files(spec.files)
-        key = handles.key_of(spec.name)
+        check_files(spec.files)
+        key = key_of(spec.name)
         with self.registry.locked(key):
             record = self._present(key) if self.registry.has(key) else self._begin(spec, key)
             if not record.boot:
                 self._attach(key, record, spec.volume)
                 self._make_ready(key, record, Build(image=image.ref), spec.files)
             self._revive(key)
-        return self.inspect(handles.make("server", spec.name))
+        return self.inspect(HANDLES.make("server", spec.name))
 
-    def stage(self, handle: Handle, ref: str) -> None:
+    def stage(self, handle: Handle, ref: str) -> Progress:
         """Unpack an image beside a server's root; takes about a second, in one go."""
-        key, image = handles.key(handle, "server"), self._images.get(ref)
+        key, image = HANDLES.key(handle, "server"), self._images.get(ref)
         with self.registry.locked(key):
             uid = self._present(key).uid
-            roots.stage(self.registry.place(key), image, self._images.tree(ref), uid)
+            roots.stage(self.registry.place(key), image, self._tree(ref), uid)
+        return Progress(done=True)
 
     def rebuild(self, handle: Handle, ref: str, files: dict[str, str], token: str) -> ServerInfo:
         """Give a server a new root; once for each token, however often and however late it is called."""
         if not token:
             raise BadRequest("token: a rebuild needs a name")
         self._images.get(ref)
-        roots.check_files(files)
-        key = handles.key(handle, "server")
+        check_files(files)
+        key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             record = self._present(key)
             if token not in record.rebuilds:
@@ -95,7 +93,7 @@ class Servers:
 
     def reboot(self, handle: Handle, token: str) -> ServerInfo:
         """Boot a server again; once for each token, however often and however late it is called."""
-        key = handles.key(handle, "server")
+        key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             record = self._present(key)
             if token not in record.reboots:
@@ -115,7 +113,7 @@ class Servers:
         """
         if not token:
             raise BadRequest("token: a stop needs a name")
-        key = handles.key(handle, "server")
+        key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             record = self._present(key)
             if token not in record.stops:
@@ -131,7 +129,7 @@ class Servers:
 
     def destroy(self, handle: Handle) -> None:
         """Delete a server. Raises ProviderError, retryable, when a process of it would not end."""
-        key = handles.key(handle, "server")
+        key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             place = self.registry.place(key)
             if place.exists():
@@ -140,7 +138,7 @@ class Servers:
 
     def attach(self, handle: Handle, volume: Handle) -> None:
         """Make a volume appear in a server."""
-        key = handles.key(handle, "server")
+        key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             record = self._present(key)
             self._attach(key, record, volume)
@@ -149,7 +147,7 @@ class Servers:
 
     def detach(self, handle: Handle, volume: Handle) -> None:
         """Make a volume disappear from a server."""
-        key = handles.key(handle, "server")
+        key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             record = self.registry.read(key)
             if record is None or record.volume is None or record.volume["key"] != volume["key"]:
@@ -161,35 +159,14 @@ class Servers:
                 roots.link_data(root, None, record.uid)
             self._volumes.detach(volume, record.name)
 
-    def revert(self, volume: Handle, snapshot: Handle) -> Progress:
-        """Put a volume back to a snapshot. Raises ProviderError unless the server that has it is STOPPED."""
-        return self._volumes.snapshots.revert(volume, snapshot, lambda: self._stopped(volume))
-
-    @contextlib.contextmanager
-    def _stopped(self, volume: Handle) -> Iterator[None]:
-        """Hold the server that has a volume, if any, and see that it is stopped."""
-        name = self._volumes.registry.found(handles.key(volume, "volume")).attached_to
-        if name is None:
-            yield
-            return
-        with self.registry.locked(handles.key_of(name)):
-            record = self.registry.read(handles.key_of(name))
-            if record and record.halt != "done":
-                raise ProviderError(
-                    f"Server {name} is not stopped",
-                    seen="it has the volume that is to be put back to a snapshot",
-                    remedy="stop the server first",
-                )
-            yield
-
     def inspect(self, handle: Handle) -> ServerInfo:
         """Tell what the server's machine says, and from which image we made the root that is in place."""
-        key = handles.key(handle, "server")
+        key = HANDLES.key(handle, "server")
         try:
             record = self.registry.read(key)
             if record is None:
                 return ServerInfo(handle, ServerState.MISSING)
-            state, reason = _HALTED.get(record.halt) or machines.state(self.registry.place(key), record.boot)
+            state, reason = HALTED.get(record.halt) or machines.state(self.registry.place(key), record.boot)
         except FileNotFoundError:
             return ServerInfo(handle, ServerState.MISSING)
         except ProviderError as error:
@@ -199,7 +176,7 @@ class Servers:
 
     def console(self, handle: Handle, lines: int) -> str:
         """Give the last lines of the console log."""
-        console = self.registry.place(handles.key(handle, "server")) / "console.log"
+        console = self.registry.place(HANDLES.key(handle, "server")) / "console.log"
         said = b"".join(
             tail(path, CONSOLE_LIMIT) for path in (console.with_suffix(".log.1"), console) if path.exists()
         )
@@ -207,7 +184,11 @@ class Servers:
 
     # -- what should run and does not
 
-    def recover(self, key: str) -> None:
+    def recover(self) -> None:
+        """Boot every server whose machine is gone, and delete what was left of deletions and copies."""
+        self._recovery.run(self.registry, self._recover)
+
+    def _recover(self, key: str) -> None:
         """Boot a server whose machine is gone; one that somebody else is at work on is left to them.
 
         Raises ProviderError when its record is damaged or it does not boot.
@@ -238,7 +219,7 @@ class Servers:
             record = ServerRecord(
                 name=spec.name,
                 key=key,
-                uid=uids.pick(place, self._taken(), self._settings.uid_base, self._settings.uid_count),
+                uid=self._pick_uid(place),
                 ram=spec.flavor.ram,
                 places=[str(place)],
                 patience=REBUILD_PATIENCE,
@@ -246,6 +227,13 @@ class Servers:
             )
             self.registry.write(key, record)
         return record
+
+    def _pick_uid(self, place: Path) -> int | None:
+        """Pick a uid, None unless we are root. Raises ProviderError as `check_reachable` does."""
+        if os.getuid() != 0:
+            return None
+        uids.check_reachable(self._directory)
+        return pick(place, self._taken(), self._settings.uid_base, self._settings.uid_count)
 
     def _taken(self) -> list[int | None]:
         return [self._uid(key, self.registry.glimpse(key)) for key in self.registry]
@@ -255,19 +243,8 @@ class Servers:
             return record.uid
         return uids.owner(self.registry.place(key), self._settings.uid_base, self._settings.uid_count)
 
-    def _present(self, key: str) -> ServerRecord:
-        record = self.registry.found(key)
-        if record.leaving:
-            raise ProviderError(
-                f"Server {record.name} is being deleted",
-                seen=f"a deletion of {self.registry.place(key)} that has not finished",
-                remedy="delete it again",
-            )
-        return record
-
     def _attach(self, key: str, record: ServerRecord, volume: Handle) -> None:
-        if record.volume and record.volume["key"] != handles.key(volume, "volume"):
-            raise ProviderError(f"Server {record.name} has a volume", seen=str(record.volume["name"]))
+        self._check_attachment(record, volume)
         self._volumes.attach(volume, record.name, record.uid)
         data = self._volumes.path(volume)
         record.volume, record.data = volume, str(data)
@@ -279,12 +256,15 @@ class Servers:
         image = self._images.get(str(build.image))
         record.next = build
         self.registry.write(key, record)
-        place, tree = self.registry.place(key), self._images.tree(image.ref)
+        place, tree = self.registry.place(key), self._tree(image.ref)
         roots.make_next(place, image, tree, files, record.data, record.uid)
         record.next.ready = True
         record.boot += 1
         record.halt = ""
         self.registry.write(key, record)
+
+    def _tree(self, ref: str) -> Path:
+        return self._images.place(ref) / "tree"
 
     def _in_place(self, key: str, record: ServerRecord) -> Build:
         """Tell of the root in place: the one that was asked for last, once it left where it was made."""
@@ -303,10 +283,6 @@ class Servers:
             record.patience = REBOOT_PATIENCE
             self.registry.write(key, record)
             self._boot(key, record)
-
-    def _check_volume(self, record: ServerRecord) -> None:
-        if record.halt and record.volume:
-            self._volumes.check_whole(record.volume)
 
     def _end(self, key: str, place: Path) -> None:
         """End all processes and let go of the volume, as far as a damaged record lets us know of them."""

@@ -1,24 +1,9 @@
-"""User ids of servers: one each, when we are root."""
+"""Whose a server is, and whether its user can reach it."""
 
-import os
-import zlib
-from collections.abc import Iterable
 from pathlib import Path
 
 from instar.control.providers.local.machine.supervisor import NEXT
 from instar.wire.errors import ProviderError
-
-
-def pick(server: Path, taken: Iterable[int | None], base: int, count: int) -> int | None:
-    """Pick a free uid by the directory, so that two control planes pick different ones; None unless root.
-
-    Raises ProviderError when a server under a uid of its own could not reach its directory.
-    """
-    if os.getuid() != 0:
-        return None
-    _check_reachable(server.parent)
-    used, begin = set(taken), zlib.crc32(str(server.absolute()).encode())
-    return next(uid for step in range(count) if (uid := base + (begin + step) % count) not in used)
 
 
 def owner(server: Path, base: int, count: int) -> int | None:
@@ -29,7 +14,8 @@ def owner(server: Path, base: int, count: int) -> int | None:
     return None
 
 
-def _check_reachable(servers: Path) -> None:
+def check_reachable(servers: Path) -> None:
+    """Raise ProviderError when a server under a uid of its own could not reach its directory."""
     for directory in (servers, *servers.absolute().parents):
         if not directory.stat().st_mode & 0o001:
             raise ProviderError(

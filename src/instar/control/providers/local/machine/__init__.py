@@ -1,8 +1,9 @@
 """The machine of a server: what runs on when the control plane is gone.
 
 `supervisor.py` is started in a bare interpreter, once for each boot of a server, because its start counts
-into downtime. Everything here therefore stands on the standard library alone, imports its neighbours
-relatively, and leaves out modules that are slow to import (`dataclasses`, `typing`, `subprocess`).
+into downtime. Everything here therefore stands on the standard library alone, imports its neighbours (and
+`directories/{records,trash}.py`) relatively, and leaves out modules that are slow to import (`dataclasses`,
+`typing`, `subprocess`).
 
 What passes between a provider and a machine lies in the server's directory:
 

@@ -19,7 +19,8 @@ import sys
 import time
 from pathlib import Path
 
-from . import cgroup, processes, records, takeover
+from ...directories import records  # noqa: TID252 - the package has another name in a bare interpreter
+from . import cgroup, processes, takeover
 from .agent import Agent, become_subreaper, clear_run
 from .lock import RUNNING, MachineLock
 
@@ -188,7 +189,7 @@ def empty_trash(directory: Path) -> None:
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, set())
         os.nice(19)
-        from .trash import empty  # imported late: it takes longer than all the rest
+        from ...directories.trash import empty  # noqa: TID252 -  imported late: it takes longer than all the rest
 
         empty(directory)
     finally:

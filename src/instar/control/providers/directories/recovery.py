@@ -3,10 +3,9 @@
 import logging
 import subprocess
 import threading
+from collections.abc import Callable, Iterable
 
-from instar.control.providers.local.registry import BRIEF
-from instar.control.providers.local.servers import Servers
-from instar.control.providers.local.volumes import Volumes
+from instar.control.providers.directories.registry import BRIEF
 from instar.wire.errors import InstarError
 
 _log = logging.getLogger(__name__)
@@ -15,19 +14,19 @@ _log = logging.getLogger(__name__)
 class Recovery:
     """Looks after all servers; what keeps one down holds up no other, and is told once."""
 
-    def __init__(self, servers: Servers, volumes: Volumes) -> None:
-        self._servers, self._volumes = servers, volumes
+    def __init__(self, clear: Callable[[], None]) -> None:
+        self._delete_rest = clear
         self._told: dict[str, str] = {}
         self._clearing = threading.Thread()
 
-    def run(self) -> None:
-        """Boot every server whose machine is gone, and delete what was left of deletions and copies.
+    def run(self, servers: Iterable[str], recover: Callable[[str], None]) -> None:
+        """Have every server recovered that is down, and delete what was left of deletions and copies.
 
         Files that take longer than `BRIEF` seconds are deleted on while the caller goes on.
         """
-        for key in self._servers.registry:
+        for key in servers:
             try:
-                self._servers.recover(key)
+                recover(key)
                 self._told.pop(key, None)
             except (InstarError, OSError, subprocess.SubprocessError) as error:
                 self._tell(key, str(error))
@@ -39,8 +38,7 @@ class Recovery:
 
     def _clear(self) -> None:
         try:
-            self._servers.registry.clear()
-            self._volumes.clear()
+            self._delete_rest()
         except OSError as error:
             _log.error("what was left of copies is not deleted, tried again within moments: error=%s", error)
 

@@ -12,42 +12,42 @@ what is left of its size and of the file system.
 from pathlib import Path
 
 from instar.control.providers.base import Handle, VolumeInfo
-from instar.control.providers.local import copies, handles, room, trees
-from instar.control.providers.local.machine import trash
-from instar.control.providers.local.registry import Registry
-from instar.control.providers.local.room import GIB
-from instar.control.providers.local.snapshots import Snapshots
-from instar.control.providers.local.volume_record import VolumeRecord
+from instar.control.providers.directories import copies, room, trash, trees
+from instar.control.providers.directories.handles import Handles, key_of
+from instar.control.providers.directories.registry import Registry
+from instar.control.providers.directories.room import GIB
+from instar.control.providers.directories.snapshots import Snapshots
+from instar.control.providers.directories.volume_record import VolumeRecord
 from instar.wire.errors import ProviderError
 
 
 class Volumes:
     """The volumes under one directory."""
 
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
+    def __init__(self, directory: Path, handles: Handles) -> None:
+        self._directory, self._handles = directory, handles
         self.registry = Registry(directory, "volume", VolumeRecord)
         self.instant = trees.clones(directory)
-        self.snapshots = Snapshots(self.registry, instant=self.instant)
+        self.snapshots = Snapshots(self.registry, handles, instant=self.instant)
 
     def find(self, name: str) -> Handle | None:
         """Find the volume called `name`, also one whose record is damaged."""
-        return handles.make("volume", name) if self.registry.has(handles.key_of(name)) else None
+        return self._handles.make("volume", name) if self.registry.has(key_of(name)) else None
 
     def ensure(self, name: str, size: int) -> VolumeInfo:
         """Find or make the volume called `name`."""
-        with self.registry.locked(handles.key_of(name)):
+        with self.registry.locked(key_of(name)):
             return self._make(name, size, None)
 
     def inspect(self, handle: Handle) -> VolumeInfo | None:
         """Tell what is known of a volume, None when it is missing."""
-        key = handles.key(handle, "volume")
+        key = self._handles.key(handle, "volume")
         record = self.registry.read(key)
         return self._info(key, record) if record else None
 
     def destroy(self, handle: Handle) -> None:
         """Delete a volume with its snapshots. Raises ProviderError while it is attached, as far as known."""
-        key = handles.key(handle, "volume")
+        key = self._handles.key(handle, "volume")
         with self.registry.locked(key):
             record = self.registry.glimpse(key)
             if record and record.attached_to:
@@ -60,7 +60,7 @@ class Volumes:
 
     def extend(self, handle: Handle, size: int) -> VolumeInfo:
         """Grow a volume to `size` GiB. Raises ProviderError when it is larger, or the room is not there."""
-        key = handles.key(handle, "volume")
+        key = self._handles.key(handle, "volume")
         with self.registry.locked(key):
             record = self.registry.found(key)
             if size < record.size:
@@ -80,11 +80,11 @@ class Volumes:
 
     def path(self, handle: Handle) -> Path:
         """Give the directory that a volume's data lies in."""
-        return self.registry.place(handles.key(handle, "volume")) / "data"
+        return self.registry.place(self._handles.key(handle, "volume")) / "data"
 
     def attach(self, handle: Handle, server: str, owner: int | None) -> None:
         """Give a volume to a server. Raises ProviderError when another one has it."""
-        key = handles.key(handle, "volume")
+        key = self._handles.key(handle, "volume")
         with self.registry.locked(key):
             record = self.registry.found(key)
             if record.attached_to not in (None, server):
@@ -102,7 +102,7 @@ class Volumes:
 
     def detach(self, handle: Handle, server: str) -> None:
         """Take a volume from a server; succeeds when the server hasn't got it."""
-        key = handles.key(handle, "volume")
+        key = self._handles.key(handle, "volume")
         with self.registry.locked(key):
             record = self.registry.read(key)
             if record and record.attached_to == server:
@@ -113,15 +113,15 @@ class Volumes:
         """Take every volume from a server of which the key is all that is known for certain."""
         for key in self.registry:
             record = self.registry.glimpse(key)
-            if record and record.attached_to and handles.key_of(record.attached_to) == server_key:
-                self.detach(handles.make("volume", record.name), record.attached_to)
+            if record and record.attached_to and key_of(record.attached_to) == server_key:
+                self.detach(self._handles.make("volume", record.name), record.attached_to)
 
     def check_whole(self, handle: Handle) -> None:
         """See to it that a server can be started on the volume: a revert that is under way is given up.
 
         Raises ProviderError when it can't be.
         """
-        key = handles.key(handle, "volume")
+        key = self._handles.key(handle, "volume")
         with self.registry.locked(key):
             record = self.registry.read(key)
             if record and record.revert:
@@ -130,7 +130,7 @@ class Volumes:
 
     def clone(self, snapshot: Handle, name: str) -> VolumeInfo:
         """Find or make a volume called `name` with a snapshot's content."""
-        key = handles.key_of(name)
+        key = key_of(name)
         with self.registry.locked(key):
             if record := self.registry.read(key):
                 return self._info(key, record)
@@ -140,7 +140,7 @@ class Volumes:
     # -- what lies where
 
     def _make(self, name: str, size: int, content: Path | None) -> VolumeInfo:
-        key, place = handles.key_of(name), self.registry.place(handles.key_of(name))
+        key, place = key_of(name), self.registry.place(key_of(name))
         if record := self.registry.read(key):
             return self._info(key, record)
         room.check(self._directory, size * GIB, "the volume")
@@ -159,7 +159,7 @@ class Volumes:
         used = trees.used(self.registry.place(key) / "data")
         free = room.free(self._directory)
         left = max(0, min(record.size * GIB - used, free))
-        handle = handles.make("volume", record.name)
+        handle = self._handles.make("volume", record.name)
         return VolumeInfo(handle, handle["id"], record.size, used, left, record.attached_to, room=free)
 
 

@@ -15,8 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from instar.control.providers.local import trees
-from instar.control.providers.local.machine import records, trash
+from instar.control.providers.directories import records, trash, trees
 from instar.wire.errors import InstarError
 
 BRIEF = 0.5

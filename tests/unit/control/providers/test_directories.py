@@ -1,4 +1,4 @@
-"""How the local provider keeps files: trees copied whole, records replaced whole, catalogues read."""
+"""How things are kept in directories: trees copied whole, records replaced whole, catalogues read."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from instar.control.providers.local import flavors, handles, trees
-from instar.control.providers.local.machine import records, trash
+from instar.control.providers.directories import flavors, handles, records, trash, trees
 from instar.wire.errors import ProviderError
 
 
@@ -141,4 +140,4 @@ def test_a_name_that_is_an_id_is_kept_as_the_id() -> None:
 )
 def test_a_handle_of_another_kind_or_version_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ProviderError, match="handle"):
-        handles.key(handles.make("volume", "v") | change, "volume")
+        handles.Handles("local").key(handles.Handles("local").make("volume", "v") | change, "volume")

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from instar.control.providers.base import Handle, Progress, Snapshot
-from instar.control.providers.local import copies, handles, room, trees
-from instar.control.providers.local.copies import Copies, Job
-from instar.control.providers.local.machine import records, trash
-from instar.control.providers.local.registry import BRIEF, Registry
-from instar.control.providers.local.volume_record import RevertRecord, SnapshotRecord, VolumeRecord
+from instar.control.providers.directories import copies, records, room, trash, trees
+from instar.control.providers.directories.copies import Copies, Job
+from instar.control.providers.directories.handles import Handles, key_of
+from instar.control.providers.directories.registry import BRIEF, Registry
+from instar.control.providers.directories.volume_record import RevertRecord, SnapshotRecord, VolumeRecord
 from instar.wire.errors import ProviderError
 
 Stopped = Callable[[], AbstractContextManager[None]]
@@ -24,15 +24,15 @@ Stopped = Callable[[], AbstractContextManager[None]]
 class Snapshots:
     """The snapshots of a registry's volumes; `instant` where the file system copies by reference."""
 
-    def __init__(self, registry: Registry[VolumeRecord], *, instant: bool) -> None:
-        self._registry, self._instant = registry, instant
+    def __init__(self, registry: Registry[VolumeRecord], handles: Handles, *, instant: bool) -> None:
+        self._registry, self._handles, self._instant = registry, handles, instant
         self._copies = Copies()
 
     # -- looking
 
     def list(self, volume: Handle) -> list[Snapshot]:
         """List a volume's snapshots, also those that are not ready."""
-        key = handles.key(volume, "volume")
+        key = self._handles.key(volume, "volume")
         record = self._registry.read(key)
         return [self._told(key, entry) for entry in record.snapshots.values()] if record else []
 
@@ -42,7 +42,7 @@ class Snapshots:
 
     def ready(self, snapshot: Handle) -> tuple[SnapshotRecord, Path]:
         """Give a snapshot's record and files. Raises ProviderError when it is gone, or not ready."""
-        key, volume = handles.key(snapshot, "snapshot"), volume_of(snapshot)
+        key, volume = self._handles.key(snapshot, "snapshot"), self._handles.volume_of(snapshot)
         entry, place = self._registry.found(volume).snapshots.get(key), self._place(volume, key)
         if entry is None or self._is_gone(volume, entry):
             raise ProviderError("The snapshot is gone", seen=f"no {place}")
@@ -58,7 +58,7 @@ class Snapshots:
 
     def ensure(self, volume: Handle, name: str) -> Snapshot:
         """Find or make the snapshot called `name`, or go on with making it; repeat until it is ready."""
-        key, own = handles.key(volume, "volume"), handles.key_of(name)
+        key, own = self._handles.key(volume, "volume"), key_of(name)
         entry, moved = self._begin(key, name), 0
         if not entry.ready:
             moved = self._advance(key, own, entry.number)
@@ -67,7 +67,7 @@ class Snapshots:
 
     def destroy(self, snapshot: Handle) -> None:
         """Delete a snapshot; the making of one that is not ready ends by itself."""
-        volume, key = volume_of(snapshot), handles.key(snapshot, "snapshot")
+        volume, key = self._handles.volume_of(snapshot), self._handles.key(snapshot, "snapshot")
         with self._registry.locked(volume):
             if (place := self._place(volume, key)).exists():
                 self._registry.put_aside(place).join(BRIEF)
@@ -79,12 +79,12 @@ class Snapshots:
     def _begin(self, key: str, name: str) -> SnapshotRecord:
         with self._registry.locked(key):
             record = self._registry.found(key)
-            entry = record.snapshots.get(handles.key_of(name))
+            entry = record.snapshots.get(key_of(name))
             if entry is None or self._is_gone(key, entry):
                 copies.clear(self._registry.place(key))
                 self._check_room(key)
                 entry = SnapshotRecord(name=name, size=record.size, number=_number())
-                record.snapshots[handles.key_of(name)] = entry
+                record.snapshots[key_of(name)] = entry
                 self._registry.write(key, record)
             return entry
 
@@ -128,12 +128,12 @@ class Snapshots:
 
     def revert(self, volume: Handle, snapshot: Handle, stopped: Stopped) -> Progress:
         """Put a volume back to one of its snapshots, or go on with that; repeat until done."""
-        key = handles.key(volume, "volume")
-        if volume_of(snapshot) != key:
+        key = self._handles.key(volume, "volume")
+        if self._handles.volume_of(snapshot) != key:
             raise ProviderError("The snapshot is another volume's", seen=str(snapshot.get("name")))
         _, source = self.ready(snapshot)
         with stopped(), self._registry.locked(key):
-            begun = self._begin_revert(key, handles.key(snapshot, "snapshot"), source)
+            begun = self._begin_revert(key, self._handles.key(snapshot, "snapshot"), source)
 
         def is_wanted() -> bool:
             record = self._registry.glimpse(key)
@@ -232,7 +232,7 @@ class Snapshots:
     # -- what lies where
 
     def _told(self, volume: str, entry: SnapshotRecord, moved: int = 0) -> Snapshot:
-        handle = handles.make("snapshot", entry.name, volume=volume)
+        handle = self._handles.make("snapshot", entry.name, volume=volume)
         return Snapshot(handle, handle["id"], self._instant, entry.ready, 0 if entry.ready else moved)
 
     def _check_room(self, key: str) -> None:
@@ -241,18 +241,13 @@ class Snapshots:
 
     def _is_gone(self, volume: str, entry: SnapshotRecord) -> bool:
         """Tell whether a snapshot that was ready has lost its files, as when its deletion was interrupted."""
-        return entry.ready and not self._place(volume, handles.key_of(entry.name)).exists()
+        return entry.ready and not self._place(volume, key_of(entry.name)).exists()
 
     def _data(self, key: str) -> Path:
         return self._registry.place(key) / "data"
 
     def _place(self, volume: str, key: str) -> Path:
         return self._registry.place(volume) / "snapshots" / key
-
-
-def volume_of(snapshot: Handle) -> str:
-    """Read the key of a snapshot's volume out of its handle. Raises ProviderError when it is none of ours."""
-    return handles.key(snapshot | {"kind": "volume", "key": snapshot.get("volume")}, "volume")
 
 
 def _number() -> str:

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from instar.control.providers.local.machine import records, trash
+from instar.control.providers.directories import records, trash
 from instar.wire.errors import ProviderError
 
 BRIEF = 2.0

@@ -1,0 +1,98 @@
+"""The container engine, asked through its Docker-compatible API; what it answers becomes a ProviderError."""
+
+import contextlib
+import threading
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import requests
+from docker import APIClient
+from docker.errors import APIError, DockerException
+from docker.errors import NotFound as NoSuchThing
+
+from instar.control.providers.podman.service import Service
+from instar.wire.errors import ProviderError
+
+OLDEST_API = "1.41"
+"""The version of the API that is spoken until the engine has said which is its own."""
+TIMEOUT = 120
+"""Seconds that one answer is waited for: a stop waits for what is stopped."""
+
+T = TypeVar("T")
+
+
+class Engine:
+    """One engine; any number of threads may ask it at once."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._clients = threading.local()
+        self._version = ""
+        self._names_users = False
+
+    @property
+    def names_users(self) -> bool:
+        """Tell whether the engine names a container's uid by itself, as Podman does and Docker does not."""
+        self.ask("tell of itself", lambda api: None)
+        return self._names_users
+
+    def ask(self, purpose: str, question: Callable[[Any], T]) -> T:
+        """Put a question to the engine. Raises ProviderError saying what the `purpose` was.
+
+        A question whose connection breaks is put once more, so it has to be one that may be repeated.
+        """
+        try:
+            return self._put(purpose, question)
+        except _BrokenError:
+            return self._put(purpose, question)
+
+    def find(self, purpose: str, question: Callable[[Any], T]) -> T | None:
+        """Put a question about something that may not be there; None when it isn't."""
+
+        def asked(api: Any) -> T | None:
+            try:
+                return question(api)
+            except NoSuchThing:
+                return None
+
+        return self.ask(purpose, asked)
+
+    def _put(self, purpose: str, question: Callable[[Any], T]) -> T:
+        self._service.ensure()
+        try:
+            return question(self._client())
+        except APIError as error:
+            raise ProviderError(
+                f"The container engine could not {purpose}",
+                seen=str(error.explanation or error),
+                remedy="mend what the engine complains of, then try again",
+                retryable=not error.is_client_error() or error.status_code == HTTPStatus.CONFLICT,
+            ) from error
+        except (requests.RequestException, DockerException) as error:
+            kind = _BrokenError if isinstance(error, requests.ConnectionError) else ProviderError
+            raise kind(
+                f"The container engine at {self._service.url} did not answer when it was to {purpose}",
+                seen=str(error),
+                remedy="see that it runs, then try again",
+                retryable=True,
+            ) from error
+
+    def _client(self) -> Any:
+        if not hasattr(self._clients, "api"):
+            version = self._version or self._ask_version()
+            self._clients.api = APIClient(base_url=self._service.url, version=version, timeout=TIMEOUT)
+        return self._clients.api
+
+    def _ask_version(self) -> str:
+        """Learn what kind of engine it is by the cheapest of all questions."""
+        with contextlib.closing(APIClient(base_url=self._service.url, version=OLDEST_API)) as api:
+            answer = api.get(f"{api.base_url}/_ping", timeout=TIMEOUT)
+        answer.raise_for_status()
+        self._names_users = "Libpod-Api-Version" in answer.headers
+        self._version = answer.headers.get("Api-Version", OLDEST_API)
+        return self._version
+
+
+class _BrokenError(ProviderError):
+    """The connection broke, or there was none."""
