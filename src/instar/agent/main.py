@@ -11,6 +11,7 @@ import argparse
 import importlib.metadata
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -89,7 +90,18 @@ def _info(facts: injected.Facts, root: Path) -> AgentInfo:
         manager=facts.manager,
         image_digest=facts.manifest.digest,
         engine_version=facts.manifest.engine_version,
+        os=_system(root),
     )
+
+
+def _system(root: Path) -> str:
+    """Tell the name of the operating system below the root; empty where there is none, as in a tree."""
+    try:
+        lines = (root / "etc/os-release").read_text("utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return ""
+    named = (line.partition("=")[2] for line in lines if line.startswith("PRETTY_NAME="))
+    return " ".join(shlex.split(next(named, "")))
 
 
 if __name__ == "__main__":

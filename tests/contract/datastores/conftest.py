@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from engines import Engine, PostgreSQL
 from guest_machine import Machine, copy_library, free_address
 
 from certificates import Authority
@@ -38,12 +39,19 @@ def make_machine(workplace: Path, library: Path, authority: Authority) -> Iterat
     place = Path(tempfile.mkdtemp(dir=workplace))
     place.chmod(0o755)
 
-    def make(major: int, before: Machine | None = None, older: tuple[int, ...] = ()) -> Machine:
+    def make(
+        engine: Engine | int, before: Machine | None = None, older: tuple[int, ...] = (), **image: str
+    ) -> Machine:
+        """Make a machine with an engine; a number is a major version of PostgreSQL.
+
+        `image` is what its image's manifest claims besides, such as glibc.
+        """
         directory = place / str(len(made))
         directory.mkdir()
         volume = before.volume if before else place / "volume"
         address = before.address if before else free_address()
-        machine = Machine(directory, library, authority, major, volume, address, older=older).build()
+        found = PostgreSQL(major=engine, older=older) if isinstance(engine, int) else engine
+        machine = Machine(directory, library, authority, found, volume, address, image=image).build()
         made.append(machine)
         return machine.boot()
 

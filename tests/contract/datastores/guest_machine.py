@@ -1,6 +1,6 @@
 """A server with a real agent on it, without a provider: a root directory, a volume, a process.
 
-The agent runs under an unprivileged uid when the tests run as root, since PostgreSQL refuses root. That uid
+The agent runs under an unprivileged uid when the tests run as root, as every server's does. That uid
 may be unable to read the environment that the tests run in, so the agent's code is copied where it can.
 """
 
@@ -22,33 +22,26 @@ from typing import Any
 import psycopg
 import pytest
 import requests
+from engines import DATABASE, Client, Engine, PostgreSQL
 
 from certificates import Authority
 from instar.wire import agent as wire
 from instar.wire.errors import ErrorBody, InstarError
 
 UID = 65533
-ENGINES = Path(os.environ.get("INSTAR_TEST_ENGINES", "/opt/pg"))
 SOURCE = Path(__file__).parents[3] / "src/instar"
-DATABASE = "app"
 USER = {"name": "ann", "password": "secret-ann", "databases": [DATABASE]}
 _numbers = itertools.count(2)
 
 
 def engine(major: int) -> Path:
     """Find a major version's programs, or skip the test."""
-    path = ENGINES / f"usr/lib/postgresql/{major}"
-    if not (path / "bin/postgres").exists():
-        pytest.skip(f"PostgreSQL {major} is not at {path}: run `make engines`, or set INSTAR_TEST_ENGINES")
-    return path
+    return PostgreSQL(major=major).programs(major)
 
 
 def engine_version(major: int) -> str:
     """Ask the engine itself, such as 17.10."""
-    told = subprocess.run(
-        [engine(major) / "bin/postgres", "--version"], capture_output=True, text=True, check=True
-    )
-    return told.stdout.split()[2]
+    return PostgreSQL(major=major).version
 
 
 def interpreter() -> Path:
@@ -114,11 +107,11 @@ class Machine:
     directory: Path
     library: Path
     authority: Authority
-    major: int
+    engine: Engine
     volume: Path
     address: str
     instance_id: str = "6f0c4b53-6c0f-4e0b-b3a5-2d5d1f2c9a10"
-    older: tuple[int, ...] = ()
+    image: dict[str, str] = field(default_factory=dict)
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -126,26 +119,32 @@ class Machine:
         return self.directory / "root"
 
     @property
+    def major(self) -> int:
+        """PostgreSQL's major version."""
+        assert isinstance(self.engine, PostgreSQL)
+        return self.engine.major
+
+    @property
     def url(self) -> str:
         return f"https://{self.address}:{wire.PORT}"
 
     def build(self) -> "Machine":
         """Make the root disk: image, injected files, the volume in its place."""
-        for name in ("etc/instar/tls", "usr/lib/postgresql", "var/lib/instar", "run", "tmp", "var/log"):
+        for name in ("etc/instar/tls", "var/lib/instar", "run", "tmp", "var/log"):
             (self.root / name).mkdir(parents=True)
-        for major in (self.major, *self.older):
-            (self.root / f"usr/lib/postgresql/{major}").symlink_to(engine(major))
+        self.engine.install(self.root)
         self.volume.mkdir(exist_ok=True)
         (self.root / "var/lib/instar/data").symlink_to(self.volume)
-        version = engine_version(self.major)
+        version = self.engine.version
         manifest = wire.Manifest(
-            digest=f"sha256:{self.major}",
+            digest=f"sha256:{self.engine.label}",
             recipe="test",
-            datastore="postgresql",
-            manager="postgresql",
+            datastore=self.engine.manager,
+            manager=self.engine.manager,
             engine_version=version,
             version_name=version,
             agent_version="0.1.0",
+            **self.image,
         )
         (self.root / wire.IMAGE_MANIFEST).write_text(manifest.model_dump_json())
         self.inject()
@@ -158,7 +157,7 @@ class Machine:
         """Write what a control plane injects."""
         (self.root / wire.GUEST_INFO).write_text(
             f"[guest]\ninstance_id = {self.instance_id}\nhostname = db\naddress = {self.address}\n"
-            "datastore_manager = postgresql\nram = 256\n"
+            f"database_port = {self.engine.port}\ndatastore_manager = {self.engine.manager}\nram = 256\n"
         )
         (self.root / wire.GUEST_AGENT).write_text(f"[agent]\nlisten_address = {self.address}\n")
         certificate, key = self.authority.issue(self.instance_id, self.address)
@@ -266,6 +265,12 @@ class Machine:
 
     def status(self) -> str:
         return str(self.get("/status")["status"])
+
+    def connect(
+        self, user: str = "ann", password: str = "secret-ann", database: str = DATABASE
+    ) -> contextlib.AbstractContextManager[Client]:
+        """Connect as a client does, over the network. Raises Refused."""
+        return self.engine.connect(self, user, password, database)
 
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         answer = requests.request(

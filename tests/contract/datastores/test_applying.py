@@ -4,12 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from guest_machine import DATABASE, USER, Machine, connect, each_major, wait_for
+from engines import DATABASE, every_engine
+from guest_machine import USER, Machine
 
 from instar.wire.errors import BadRequest, GuestError
 
 
-@pytest.fixture(params=each_major(17, 18))
+@pytest.fixture(params=every_engine())
 def machine(request: pytest.FixtureRequest, make_machine: Callable[..., Machine]) -> Machine:
     machine = make_machine(request.param)
     machine.job("create", "prepare", databases=[{"name": DATABASE}], users=[USER])
@@ -21,104 +22,45 @@ def apply(machine: Machine, name: str, **values: Any) -> dict[str, Any]:
 
 
 def shown(machine: Machine, parameter: str) -> str:
-    with connect(machine) as client:
-        row = client.execute(f"SHOW {parameter}").fetchone()
-        assert row is not None
-        return str(row[0])
+    with machine.connect() as client:
+        return str(client.value(machine.engine.shown(parameter)))
 
 
 def test_values_are_in_force_or_wait_for_a_restart(machine: Machine) -> None:
-    told = apply(machine, "a", work_mem="7MB", max_connections=42)
-    assert told == {"in_force": ["work_mem"], "pending_restart": ["max_connections"], "overridden": []}
-    assert apply(machine, "again", work_mem="7MB", max_connections=42) == told
-    assert (shown(machine, "work_mem"), shown(machine, "max_connections")) == ("7MB", "100")
+    (quick, value, default), (slow, later, before) = machine.engine.at_once, machine.engine.by_restart
+    told = apply(machine, "a", **{quick: value, slow: later})
+    assert told == {"in_force": [quick], "pending_restart": [slow], "overridden": []}
+    assert apply(machine, "again", **{quick: value, slow: later}) == told
+    assert (shown(machine, quick), shown(machine, slow)) == (value, before)
     machine.job("restart", "restart")
-    assert shown(machine, "max_connections") == "42"
-    assert apply(machine, "b", max_connections=42) == {
-        "in_force": ["max_connections", "work_mem"],
-        "pending_restart": [],
-        "overridden": [],
-    }
-    assert shown(machine, "work_mem") == "4MB"
+    assert (shown(machine, quick), shown(machine, slow)) == (value, later)
+    told = apply(machine, "b", **{slow: later})
+    assert told == {"in_force": sorted([quick, slow]), "pending_restart": [], "overridden": []}
+    assert shown(machine, quick) == default
 
 
-def test_what_alter_system_sets_goes_first_and_is_told(machine: Machine) -> None:
-    machine.call("enable_root", password="secret-root")
-    with connect(machine, "root", "secret-root") as client:
-        client.execute("ALTER SYSTEM SET work_mem = '9MB'")
-    assert apply(machine, "a", work_mem="7MB")["overridden"] == ["work_mem"]
-    wait_for(lambda: shown(machine, "work_mem") == "9MB", "the value that goes first")
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("work_mem", "plenty"),
-        ("work_mem", 1),
-        ("max_connections", "many"),
-        ("no_such_parameter", 1),
-        ("shared_preload_libraries", "pg_stat_statements, no_such_library"),
-    ],
-)
-def test_one_refused_value_is_named_and_nothing_changes(machine: Machine, name: str, value: object) -> None:
-    told = apply(machine, "a", work_mem="7MB", max_connections=100)
-    assert told["in_force"] == ["max_connections", "work_mem"]
-    with pytest.raises(GuestError, match=name):
-        machine.job("b", "apply_configuration", configuration={"lock_timeout": 5, name: value})
-    assert machine.call("read_back")["settings"] == {"work_mem": "7MB"}
+def test_one_refused_value_is_named_and_nothing_changes(machine: Machine) -> None:
+    (quick, value, default), (slow, later, _) = machine.engine.at_once, machine.engine.by_restart
+    for number, (name, wrong) in enumerate(machine.engine.refused):
+        with pytest.raises(GuestError, match=name.split("_")[0]):
+            apply(machine, f"refused-{number}", **{quick: value, slow: later, name: wrong})
+        assert shown(machine, quick) == default
     machine.job("restart", "restart")
-    assert (shown(machine, "work_mem"), shown(machine, "lock_timeout")) == ("7MB", "0")
+    assert (shown(machine, quick), shown(machine, slow)) == (default, machine.engine.by_restart[2])
 
 
-@pytest.mark.parametrize("name", ["port", "Listen_Addresses", "hba_file", "server_version", "include"])
-def test_what_belongs_to_the_instance_is_refused(machine: Machine, name: str) -> None:
-    with pytest.raises(BadRequest, match=f"(?i){name}"):
-        machine.job("a", "apply_configuration", configuration={name: "1"})
-
-
-def test_libraries_that_are_there_are_taken(machine: Machine) -> None:
-    told = apply(machine, "a", shared_preload_libraries="pg_stat_statements,auto_explain")
-    assert told["pending_restart"] == ["shared_preload_libraries"]
-    machine.job("restart", "restart")
-    assert machine.status() == "HEALTHY"
-
-
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        ({"wal_level": "minimal"}, "max_wal_senders"),
-        ({"wal_level": "minimal", "max_wal_senders": 0, "archive_mode": True}, "archive_mode"),
-        ({"max_connections": 4, "superuser_reserved_connections": 4}, "max_connections"),
-    ],
-)
-def test_values_that_are_refused_together_are_named_and_nothing_changes(
-    machine: Machine, values: dict[str, Any], named: str
-) -> None:
-    with pytest.raises(GuestError, match=named):
-        apply(machine, "a", **values)
-    assert machine.call("read_back")["settings"] == {}
-    machine.job("restart", "restart")
-    assert machine.status() == "HEALTHY"
-
-
-def test_server_that_does_not_start_is_given_other_values(machine: Machine) -> None:
-    machine.job("stop", "stop")
-    ours = machine.volume / f"postgresql/{machine.major}/instar.conf"
-    ours.write_text("wal_level = 'minimal'\n")
-    with pytest.raises(GuestError, match="did not start"):
-        machine.job("start", "start")
-    with pytest.raises(GuestError, match="max_wal_senders"):
-        apply(machine, "same", wal_level="minimal")
-    assert apply(machine, "a", work_mem="7MB")["in_force"] == ["wal_level", "work_mem"]
-    assert machine.status() == "HEALTHY"
-    assert shown(machine, "work_mem") == "7MB"
+def test_what_belongs_to_the_instance_is_refused(machine: Machine) -> None:
+    for name in machine.engine.identity:
+        with pytest.raises(BadRequest, match=f"(?i){name}"):
+            apply(machine, name, **{name: "1"})
 
 
 def test_server_that_is_stopped_takes_values_and_stays_so(machine: Machine) -> None:
+    slow, later, _ = machine.engine.by_restart
     machine.job("stop", "stop")
-    assert apply(machine, "a", max_connections=42)["in_force"] == ["max_connections"]
+    assert apply(machine, "a", **{slow: later})["in_force"] == [slow]
     with pytest.raises(BadRequest, match="port"):
         apply(machine, "b", port=1)
     assert machine.status() == "SHUTDOWN"
     machine.job("start", "start")
-    assert shown(machine, "max_connections") == "42"
+    assert shown(machine, slow) == later

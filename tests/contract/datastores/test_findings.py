@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from guest_machine import ENGINES, Machine, connect, engine
+from engines import POSTGRESQL as ENGINES
+from guest_machine import Machine, connect, engine
 from test_crossing import leave, made, target
 
 from instar.images import parameters

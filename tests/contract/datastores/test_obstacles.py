@@ -113,7 +113,7 @@ def test_request_that_was_meant_for_another_image_is_refused(make_machine: Make,
         ask[hook]({**target(17), "source_image_digest": "sha256:16"})
     assert "sha256:16" in refused.value.body.seen
     assert machine.status() == "HEALTHY"
-    ask[hook]({**target(17), "source_image_digest": "sha256:17"})
+    ask[hook]({**target(17), "source_image_digest": "sha256:postgresql-17"})
 
 
 def test_what_is_there_is_read_while_nobody_can_change_it(make_machine: Make) -> None:

@@ -21,10 +21,11 @@ import psycopg
 from psycopg import sql
 
 from instar.agent import commands, durable
+from instar.agent.datastores import desire
 from instar.agent.datastores.base import Report
-from instar.agent.datastores.postgresql import combinations, configuration, desire, refusals, reloading
+from instar.agent.datastores.desire import Desire
+from instar.agent.datastores.postgresql import combinations, configuration, refusals, reloading
 from instar.agent.datastores.postgresql.cluster import Cluster
-from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.server import Server
 from instar.agent.datastores.postgresql.sessions import Session, session
 from instar.wire.agent import ConfigurationApplied, ConfigurationParams

@@ -5,25 +5,34 @@
 3. Starts the server with clients kept out.
 4. Checks version, data directory, a query and the databases through the private socket, updates extensions
    to the versions that this image brings, and reads back what there is (see `readiness`).
-5. Holds that against what there was (see `comparison`), and runs the owner's probes.
-6. Leaves clients out: `start` lets them in, once the control plane has recorded that it is going to. A
+5. Holds that against what there was (see `comparison`).
+6. Sees to the order of text, which another library may decide now (see `order_guard`).
+7. Runs the owner's probes.
+8. Leaves clients out: `start` lets them in, once the control plane has recorded that it is going to. A
    repeat that finds them let in leaves them in.
 
 Each step looks before it acts, so that all of it may be repeated after a crash at any point.
 """
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from instar.agent.datastores import comparison, desire, probing
 from instar.agent.datastores.base import Report
-from instar.agent.datastores.postgresql import comparison, configuration, conversion, desire
+from instar.agent.datastores.desire import Desire
+from instar.agent.datastores.postgresql import configuration, conversion, ordering_note
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.configuration import SAVED
-from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.layout import Layout
 from instar.agent.datastores.postgresql.server import Server
 from instar.wire.agent import PostUpgradeParams, Probe, ProbeResult, ReadBack
 from instar.wire.errors import Finding, InstarError, Untouched
+
+if TYPE_CHECKING:
+    from instar.agent.datastores.postgresql.order_guard import Kept
+
+TOLD = 50
+"""How many changed text orderings are told: a library has hundreds."""
 
 
 def arrive(server: Server, params: PostUpgradeParams, report: Report) -> dict[str, Any]:
@@ -47,6 +56,7 @@ def _arrive(server: Server, params: PostUpgradeParams, report: Report) -> dict[s
     wanted = server.guest.manifest.engine_version
     found = readiness.look(cluster, wanted, params.upgrade_info, report, update=True)
     differences = _compare(layout, params, found.read_back)
+    kept = _keep_order(server, params, bool(found.changed_text_orderings), report)
     results = _probe(cluster, params.probes, report)
     if desire.read(layout.state) is Desire.RUNNING:
         server.open(cluster)
@@ -57,9 +67,10 @@ def _arrive(server: Server, params: PostUpgradeParams, report: Report) -> dict[s
         "converted_from": converted_from,
         "databases": found.databases,
         "extensions_updated": found.extensions_updated,
-        "changed_text_orderings": found.changed_text_orderings,
+        "changed_text_orderings": found.changed_text_orderings[:TOLD],
         "read_back": found.read_back.model_dump(),
-        "findings": [difference.model_dump(mode="json") for difference in differences],
+        "text_ordering": kept.told(),
+        "findings": [each.model_dump(mode="json") for each in (*differences, *kept.findings)],
         "probes": [result.model_dump() for result in results],
     }
 
@@ -79,13 +90,26 @@ def _compare(layout: Layout, params: PostUpgradeParams, now: ReadBack) -> list[F
     return found
 
 
+def _keep_order(server: Server, params: PostUpgradeParams, stale: bool, report: Report) -> "Kept":
+    """See to the order of text; once clients have been let in, what was done is done."""
+    from instar.agent.datastores.postgresql.order_guard import Guard, Kept
+
+    cluster, guest = server.cluster(), server.guest
+    if desire.read(server.layout.state) is Desire.RUNNING:
+        return Kept()
+    last = ordering_note.read(cluster.data) or ordering_note.Ordering()
+    noted = last.filled(ordering_note.noted(params.upgrade_info))
+    guard = Guard(cluster, guest.manifest, guest.facts, params.text_ordering, refuses=not params.resumed)
+    return guard.keep(noted, report, stale=stale)
+
+
 def _probe(cluster: Cluster, wanted: list[Probe], report: Report) -> list[ProbeResult]:
     if not wanted:
         return []
     from instar.agent.datastores.postgresql import probes
 
     results = probes.run(cluster, wanted, tick=partial(report, "running probes", 95))
-    comparison.refuse(probes.findings(results, wanted))
+    comparison.refuse(probing.findings(results, wanted))
     return results
 
 

@@ -6,11 +6,13 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 
 from instar.agent import volume
+from instar.agent.datastores import probing
 from instar.agent.datastores.postgresql import (
     conversion_checks,
     extension_checks,
     inspection,
     looks,
+    ordering_note,
     probes,
     tablespaces,
 )
@@ -75,7 +77,7 @@ def check(server: Server, params: UpgradeParams) -> UpgradeCheck:
 
 
 def _look(server: Server, cluster: Cluster, params: UpgradeParams, connection: Session) -> UpgradeCheck:
-    indexes = Indexes.of(server.guest.manifest, params)
+    indexes = _indexes(server, params)
     found = [*_version(connection, params), *looks.take(connection, _RUNNING)]
 
     def look(there: Session) -> None:
@@ -91,8 +93,8 @@ def _look(server: Server, cluster: Cluster, params: UpgradeParams, connection: S
     used = volume.used(cluster.data)
     found += [
         *contents(server, params, connection, inside),
-        *indexes.finding(),
-        *probes.findings(results, params.probes),
+        *indexes.findings(),
+        *probing.findings(results, params.probes),
         *(_space(cluster, params.method, used) if _is_major(server, params) else ()),
         *(_clones(cluster) if _is_major(server, params) and params.method == "clone" else ()),
     ]
@@ -126,13 +128,20 @@ def within(server: Server, params: UpgradeParams, connection: Session) -> Iterat
 
 
 def gatherer(server: Server, params: UpgradeParams, found: list[Finding]) -> Callable[[Session], None]:
-    """Give what looks into a session's database and adds to the findings."""
-    return lambda connection: found.extend(within(server, params, connection))
+    """Give what looks into a session's database, where nothing changes now, and adds to the findings."""
+
+    def look(connection: Session) -> None:
+        found.extend(within(server, params, connection))
+        if params.text_ordering == "block":
+            indexes = _indexes(server, params)
+            indexes.look(connection)
+            found.extend(indexes.findings())
+
+    return look
 
 
-def blocking(found: list[Finding]) -> list[Finding]:
-    """Give the findings that forbid the upgrade."""
-    return [finding for finding in found if finding.severity is Severity.BLOCK]
+def _indexes(server: Server, params: UpgradeParams) -> Indexes:
+    return Indexes(server.guest.manifest, params, ordering_note.read(server.cluster().data))
 
 
 def _answer(found: list[Finding], facts: UpgradeFacts) -> UpgradeCheck:

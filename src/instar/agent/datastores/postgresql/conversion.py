@@ -20,6 +20,7 @@ from instar.agent.datastores.postgresql import (
     configuration,
     crossing,
     identity,
+    ordering_note,
     refusals,
     tablespaces,
 )
@@ -88,6 +89,7 @@ def _convert(server: Server, old: Cluster, carried: Carried, report: Report) -> 
         raise
     report("pg_upgrade is done", 80)
     shutil.rmtree(layout.state / "scratch", ignore_errors=True)
+    ordering_note.carry(old.data, building.data, carried.info)
     crossing.begins(layout, int(old.data.name), carried.method)
     durable.rename(building.data, layout.data(layout.major))
 

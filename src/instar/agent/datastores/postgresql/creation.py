@@ -9,9 +9,10 @@ from functools import partial
 from typing import Any
 
 from instar.agent import durable
+from instar.agent.datastores import desire
 from instar.agent.datastores.base import Report
-from instar.agent.datastores.postgresql import configuration, databases, desire, users
-from instar.agent.datastores.postgresql.desire import Desire
+from instar.agent.datastores.desire import Desire
+from instar.agent.datastores.postgresql import configuration, databases, ordering_note, users
 from instar.agent.datastores.postgresql.server import Server
 from instar.agent.datastores.postgresql.sessions import session
 from instar.wire.agent import PrepareParams
@@ -53,4 +54,5 @@ def _make(server: Server, params: PrepareParams, report: Report) -> None:
     building = replace(server.cluster(), data=layout.building(layout.major))
     building.make(server.initdb_options(), partial(report, "making the data directory", 10))
     configuration.write(building.data, params.configuration)
+    ordering_note.settle(building.data, ordering_note.of(server.guest.manifest))
     durable.rename(building.data, layout.data(layout.major))

@@ -9,9 +9,9 @@ from functools import partial
 from typing import Any
 
 from instar.agent import volume
+from instar.agent.datastores import desire
 from instar.agent.datastores.base import Datastore, Guest, Report
-from instar.agent.datastores.postgresql import desire
-from instar.agent.datastores.postgresql.desire import Desire
+from instar.agent.datastores.desire import Desire
 from instar.agent.datastores.postgresql.server import Server
 from instar.wire.agent import (
     ComeBackParams,
@@ -34,6 +34,9 @@ PROBES_BUDGET = 8.0
 """Seconds for all probes of a call, whose asker waits for little longer."""
 
 
+_AWAY = "Its indexes are ordered by other libraries than this image has; it waits to be told how to go on."
+
+
 class PostgreSQL(Datastore):
     """The datastore `postgresql`."""
 
@@ -54,11 +57,13 @@ class PostgreSQL(Datastore):
             self._reason = ""
             return
         try:
-            self._server.bring_up(self._server.usable())
+            cluster = self._server.usable()
+            if self._server.is_home(cluster):
+                self._server.bring_up(cluster)
         except InstarError as error:
             self._reason = error.body.sentence()
             raise
-        self._reason = ""
+        self._reason = "" if self._server.is_home(cluster) else _AWAY
 
     def shut_down(self) -> None:
         """Stop the database; it still should run."""

@@ -26,6 +26,13 @@ _OUTDATED: LiteralString = """
     ORDER BY name
 """
 """An image that is older than the one before may offer an older version, to which no way leads."""
+_NEWER: LiteralString = """
+    SELECT name, installed_version, default_version FROM pg_available_extensions
+    WHERE installed_version <> default_version AND NOT EXISTS (
+        SELECT FROM pg_extension_update_paths(name)
+        WHERE source = installed_version AND target = default_version AND path IS NOT NULL)
+    ORDER BY name
+"""
 _CATALOG: LiteralString = r"""
     WITH ours AS (
         SELECT oid FROM pg_namespace WHERE nspname <> 'information_schema' AND nspname NOT LIKE 'pg\_%'
@@ -150,6 +157,11 @@ def settings(connection: Session) -> dict[str, str]:
 def outdated_extensions(connection: Session) -> list[tuple[str, str, str]]:
     """List the extensions of one database that could be newer: name, installed and default version."""
     return [(name, old, new) for name, old, new in connection.execute(_OUTDATED)]
+
+
+def newer_extensions(connection: Session) -> list[tuple[str, str, str]]:
+    """List those of another version than this image's, to which no way leads from theirs."""
+    return [(name, old, new) for name, old, new in connection.execute(_NEWER)]
 
 
 def changed_orderings(connection: Session) -> list[dict[str, Any]]:

@@ -9,25 +9,23 @@
 Whatever fails, the database lets clients in again before the error is raised.
 """
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, LiteralString
 
-from instar.agent import durable
+from instar.agent.datastores import departure, desire, obstacles
 from instar.agent.datastores.base import Guest, Report
-from instar.agent.datastores.postgresql import checks, configuration, desire, gate, inspection
+from instar.agent.datastores.desire import Desire
+from instar.agent.datastores.postgresql import checks, configuration, gate, inspection, ordering_note
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.configuration import SAVED
-from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.server import Server
 from instar.agent.datastores.postgresql.sessions import Session, execute, session
 from instar.wire.agent import UpgradeParams
-from instar.wire.errors import Finding, GuestError, Vetoed
+from instar.wire.errors import Finding, GuestError
 
-INFO = "upgrade_info.json"
 _LONG_CHECKPOINT = 1.0
 
 _ENCODING: LiteralString = (
@@ -52,7 +50,7 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
         server.serve()
     report("checking", 0)
     checked = checks.check(server, params)
-    _veto([Finding.model_validate(each) for each in checked.findings])
+    obstacles.veto([Finding.model_validate(each) for each in checked.findings])
     try:
         info = _stop(server, cluster, params, report)
     except BaseException:
@@ -64,16 +62,6 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
     return info
 
 
-def _veto(findings: list[Finding]) -> None:
-    if found := checks.blocking(findings):
-        raise Vetoed(
-            f"The upgrade can't begin: {', '.join(each.check for each in found)}",
-            seen="; ".join(each.seen for each in found),
-            remedy=" ".join(each.remedy for each in found),
-            findings=found,
-        )
-
-
 def _left_before(cluster: Cluster, state: Path) -> dict[str, Any] | None:
     """Give what an earlier run noted, if it got as far as a clean stop."""
     if cluster.postmaster() is not None and cluster.is_ready():
@@ -81,16 +69,7 @@ def _left_before(cluster: Cluster, state: Path) -> dict[str, Any] | None:
     cluster.stop()
     if not cluster.is_shut_down():
         return None
-    return noted(state)
-
-
-def noted(state: Path) -> dict[str, Any]:
-    """Give the `upgrade_info` that the last run noted; empty when there is none."""
-    try:
-        info: dict[str, Any] = json.loads((state / INFO).read_text())
-    except FileNotFoundError:
-        return {}
-    return info
+    return departure.noted(state)
 
 
 def _stop(server: Server, cluster: Cluster, params: UpgradeParams, report: Report) -> dict[str, Any]:
@@ -103,10 +82,11 @@ def _stop(server: Server, cluster: Cluster, params: UpgradeParams, report: Repor
         gate.close(cluster, connection)
         found: list[Finding] = []
         inside = inspection.inside(cluster, connection, checks.gatherer(server, params, found))
-        _veto([*checks.contents(server, params, connection, inside), *found])
+        obstacles.veto([*checks.contents(server, params, connection, inside), *found])
         configuration.save(cluster.data, state / SAVED)
         info = _about(server.guest, cluster, params, connection, inside)
-        durable.write(state / INFO, json.dumps(info))
+        ordering_note.ensure(cluster.data, ordering_note.of(server.guest.manifest))
+        departure.note(state, info)
         desire.write(state, Desire.UPGRADING)
     report("stopping", 80)
     cluster.stop(partial(report, "stopping", 80))

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import LiteralString
 
+from instar.agent.datastores import obstacles
 from instar.agent.datastores.postgresql.sessions import Session
 from instar.wire.errors import Finding, Severity
-
-TOLD = 10
-"""How many of what was found are named; the rest are counted."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ def take(connection: Session, looks: Iterable[Look]) -> Iterator[Finding]:
             yield Finding(
                 check=look.check,
                 severity=look.severity,
-                seen=f"{look.what}: {named(rows)}",
+                seen=f"{look.what}: {obstacles.named(rows)}",
                 remedy=look.remedy,
             )
 
@@ -38,9 +36,3 @@ def take_inside(connection: Session, looks: Iterable[Look]) -> Iterator[Finding]
     """Tell what a session finds in its own database, naming that."""
     for finding in take(connection, looks):
         yield finding.model_copy(update={"seen": f"in database {connection.info.dbname}, {finding.seen}"})
-
-
-def named(rows: list[tuple[Any, ...]]) -> str:
-    """Name what was found, and count the rest."""
-    told = ", ".join(" in ".join(map(str, row)) for row in rows[:TOLD])
-    return f"{told} and {len(rows) - TOLD} more" if len(rows) > TOLD else told

@@ -1,23 +1,18 @@
-"""Probes: queries with expected answers, by which an owner tells whether the database is of use."""
+"""How probes are put: as a role that may read, in a read-only transaction."""
 
 import threading
-import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import LiteralString
 
 import psycopg
 from psycopg import sql
 
+from instar.agent.datastores import probing
 from instar.agent.datastores.postgresql import access, users
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.sessions import Session, session
 from instar.wire.agent import Probe, ProbeResult
-from instar.wire.errors import Finding, GuestError, InstarError, Severity
-
-LONGEST = 5.0
-"""Seconds that one probe may take."""
-TOLD = 200
-"""Letters of an answer that are told."""
 
 _OPTIONS = "-c default_transaction_read_only=on -c lock_timeout=0 -c statement_timeout={}"
 _CLOSED: LiteralString = """
@@ -39,14 +34,9 @@ def run(
     `tick` is called before each with how many have been put. Raises GuestError when there is no role to put
     them as.
     """
-    deadline = None if budget is None else time.monotonic() + budget
     if probes:
         _admit(cluster, {probe.database for probe in probes})
-    results: list[ProbeResult] = []
-    for probe in probes:
-        tick(len(results))
-        results.append(_run(cluster, probe, deadline))
-    return results
+    return probing.run(probes, partial(_put, cluster), budget, tick)
 
 
 def _admit(cluster: Cluster, databases: Collection[str]) -> None:
@@ -58,27 +48,11 @@ def _admit(cluster: Cluster, databases: Collection[str]) -> None:
             connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(*names))
 
 
-def _run(cluster: Cluster, probe: Probe, deadline: float | None) -> ProbeResult:
-    began = time.monotonic()
-    seconds = LONGEST if deadline is None else min(LONGEST, deadline - began)
-    passed = False
-    try:
-        if seconds <= 0:
-            raise GuestError("there was no time left for it")
-        options = _OPTIONS.format(max(1, int(seconds * 1000)))
-        with session(cluster, probe.database, access.PROBER, options) as connection:
-            connection.execute('SET search_path = "$user", public')
-            seen = _answer(connection, probe.sql)
-        passed = seen == probe.expected
-    except InstarError as error:
-        seen = error.body.brief
-    return ProbeResult(
-        name=probe.name,
-        passed=passed,
-        seen=seen[:TOLD],
-        policy=probe.policy,
-        seconds=round(time.monotonic() - began, 3),
-    )
+def _put(cluster: Cluster, probe: Probe, seconds: float) -> str:
+    options = _OPTIONS.format(max(1, int(seconds * 1000)))
+    with session(cluster, probe.database, access.PROBER, options) as connection:
+        connection.execute('SET search_path = "$user", public')
+        return _answer(connection, probe.sql)
 
 
 def _answer(connection: Session, statement: str) -> str:
@@ -99,18 +73,3 @@ def _answer(connection: Session, statement: str) -> str:
         return (answer.get_value(0, 0) or b"").decode("utf-8", "replace")
     finally:
         connection.close()
-
-
-def findings(results: Iterable[ProbeResult], probes: Iterable[Probe]) -> list[Finding]:
-    """Tell of the probes that did not pass, as each one's policy wants it."""
-    expected = {probe.name: probe.expected for probe in probes}
-    return [
-        Finding(
-            check="probe",
-            severity=Severity(result.policy),
-            seen=f"probe {result.name}: expected {expected[result.name][:TOLD]!r}, seen {result.seen!r}",
-            remedy="Mend what the probe looks at, or change the probe.",
-        )
-        for result in results
-        if not result.passed
-    ]

@@ -12,7 +12,7 @@ from instar.agent.datastores.postgresql import inspection, tablespaces
 from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.sessions import Session, databases, execute, session
 from instar.wire.agent import ReadBack
-from instar.wire.errors import GuestError
+from instar.wire.errors import Finding, GuestError, Severity
 
 
 @dataclass
@@ -23,6 +23,7 @@ class Found:
     read_back: ReadBack
     extensions_updated: list[str] = field(default_factory=list)
     changed_text_orderings: list[dict[str, Any]] = field(default_factory=list)
+    newer_extensions: list[Finding] = field(default_factory=list)
 
 
 def look(cluster: Cluster, wanted: str, info: dict[str, Any], report: Report, *, update: bool) -> Found:
@@ -36,14 +37,26 @@ def look(cluster: Cluster, wanted: str, info: dict[str, Any], report: Report, *,
         report("looking at extensions and text ordering", 90)
         updated: list[str] = []
         orderings: list[dict[str, Any]] = []
+        newer: list[Finding] = []
         seen: dict[str, inspection.Inside] = {}
         for database in everywhere:
             with session(cluster, database) as inside:
                 if update:
                     updated += [f"{database}/{each}" for each in _update_extensions(inside, report)]
                 orderings += [{"database": database, **each} for each in inspection.changed_orderings(inside)]
+                newer += map(partial(_newer, database), inspection.newer_extensions(inside))
                 seen[database] = inspection.look_inside(inside)
-        return Found(everywhere, inspection.read_back(connection, seen), updated, orderings)
+        return Found(everywhere, inspection.read_back(connection, seen), updated, orderings, newer)
+
+
+def _newer(database: str, extension: tuple[str, str, str]) -> Finding:
+    name, installed, offered = extension
+    return Finding(
+        check="extension_versions",
+        severity=Severity.WARN,
+        seen=f"extension {name} of database {database} is of version {installed}, this image has {offered}",
+        remedy="No way leads back to that: it stays as it is. See whether the older library can serve it.",
+    )
 
 
 def _check(cluster: Cluster, wanted: str, info: dict[str, Any], connection: Session) -> None:

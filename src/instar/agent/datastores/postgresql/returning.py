@@ -6,7 +6,8 @@
 3. Undoes what a half-done conversion left, puts lost configuration back, and starts with clients kept out.
 4. Checks version, data directory and a query, and, when nobody was let in since `pre_upgrade`, holds what
    there is against what there was.
-5. Lets clients in, and then removes what is left of the newer version.
+5. Sees to the order of text, which the newer image's libraries may have decided meanwhile (`order_guard`).
+6. Lets clients in, and then removes what is left of the newer version.
 
 Each step looks before it acts, so that all of it may be repeated after a crash at any point.
 """
@@ -14,26 +15,30 @@ Each step looks before it acts, so that all of it may be repeated after a crash 
 import shutil
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from instar.agent import durable, processes
+from instar.agent.datastores import comparison, departure, desire
 from instar.agent.datastores.base import Report
+from instar.agent.datastores.desire import Desire
 from instar.agent.datastores.postgresql import (
-    comparison,
     configuration,
     conversion,
     crossing,
-    desire,
-    leaving,
+    ordering_note,
     settling,
     tablespaces,
 )
+from instar.agent.datastores.postgresql.arrival import TOLD
+from instar.agent.datastores.postgresql.cluster import Cluster
 from instar.agent.datastores.postgresql.configuration import SAVED
-from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.layout import Layout
 from instar.agent.datastores.postgresql.server import Server
 from instar.wire.agent import ComeBackParams, ReadBack
 from instar.wire.errors import GuestError
+
+if TYPE_CHECKING:
+    from instar.agent.datastores.postgresql.order_guard import Kept
 
 
 def come_back(server: Server, params: ComeBackParams, report: Report) -> dict[str, Any]:
@@ -49,7 +54,7 @@ def come_back(server: Server, params: ComeBackParams, report: Report) -> dict[st
         processes.kill(processes.working_in([layout.state / "scratch", *_half_done(layout)]))
         cluster.clear_remains()
         conversion.put_back(cluster.data)
-    info = leaving.noted(layout.state) if desire.read(layout.state) is Desire.UPGRADING else {}
+    info = departure.noted(layout.state) if desire.read(layout.state) is Desire.UPGRADING else {}
     places = cluster.data, layout.state / SAVED
     changed = set[str]().union(*(configuration.changing(place, params.configuration) for place in places))
     configuration.restore_missing(layout.state / SAVED, cluster.data)
@@ -62,6 +67,7 @@ def come_back(server: Server, params: ComeBackParams, report: Report) -> dict[st
         now = found.read_back
         was = ReadBack.model_validate(before)
         comparison.refuse(comparison.findings(was, now, changed=changed, resumable=False))
+    kept = _keep_order(server, cluster, params, bool(found.changed_text_orderings), info, report)
     desire.write(layout.state, Desire.RUNNING)
     server.open(cluster)
     report("clients are let in", 90)
@@ -70,7 +76,29 @@ def come_back(server: Server, params: ComeBackParams, report: Report) -> dict[st
         "engine_version": wanted,
         "data_directory": str(cluster.data),
         "read_back": found.read_back.model_dump(),
+        "changed_text_orderings": found.changed_text_orderings[:TOLD],
+        "text_ordering": kept.told(),
+        "findings": [each.model_dump(mode="json") for each in (*found.newer_extensions, *kept.findings)],
     }
+
+
+def _keep_order(
+    server: Server,
+    cluster: Cluster,
+    params: ComeBackParams,
+    stale: bool,
+    info: dict[str, Any],
+    report: Report,
+) -> "Kept":
+    """See to the order of text, unless clients were let in by a run before; nothing keeps them out here."""
+    from instar.agent.datastores.postgresql.order_guard import Guard, Kept
+
+    if cluster.is_open():
+        return Kept()
+    guest = server.guest
+    policy = "rebuild" if params.text_ordering == "block" else params.text_ordering
+    guard = Guard(cluster, guest.manifest, guest.facts, policy, refuses=False)
+    return guard.keep(ordering_note.read(cluster.data) or ordering_note.noted(info), report, stale=stale)
 
 
 def _newer(layout: Layout) -> list[int]:

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from instar.agent import durable
+from instar.agent.datastores import desire
 from instar.agent.datastores.base import Guest
-from instar.agent.datastores.postgresql import configuration, crossing, desire
+from instar.agent.datastores.desire import Desire
+from instar.agent.datastores.postgresql import configuration, crossing, ordering_note
 from instar.agent.datastores.postgresql.cluster import Cluster, Tick, nobody
-from instar.agent.datastores.postgresql.desire import Desire
 from instar.agent.datastores.postgresql.layout import Layout
 from instar.wire.errors import GuestError
 
@@ -60,7 +61,12 @@ class Server:
     def open(self, cluster: Cluster) -> None:
         """Let clients in. Repeatable."""
         crossing.lets_in(self.layout)
+        ordering_note.lets_in(cluster.data, ordering_note.of(self.guest.manifest))
         cluster.let_in()
+
+    def is_home(self, cluster: Cluster) -> bool:
+        """Tell whether this image may let clients in unasked; another one may order text otherwise."""
+        return ordering_note.is_home(cluster.data, ordering_note.of(self.guest.manifest))
 
     def stop(self, tick: Tick = nobody) -> None:
         """Stop the database; from now on it should not run. Repeatable."""

@@ -81,8 +81,8 @@ def execute(
     statement: LiteralString | sql.Composed,
     tick: Callable[[int], None],
     worker: int | None = None,
-) -> None:
-    """Run a statement that may take long; what `tick` raises cancels it.
+) -> psycopg.Cursor[tuple[Any, ...]]:
+    """Run a statement that may take long, and give its rows; what `tick` raises cancels it.
 
     `tick` is called about every second with how much was done: by the session's own process, or by the
     server's process `worker`.
@@ -96,4 +96,4 @@ def execute(
         except BaseException:
             connection.cancel_safe(timeout=10.0)
             raise
-        running.result()
+        return running.result()

@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from instar.agent.datastores.postgresql import conversion, desire, layout
-from instar.agent.datastores.postgresql.desire import Desire
+from instar.agent.datastores import desire
+from instar.agent.datastores.desire import Desire
+from instar.agent.datastores.postgresql import conversion, layout
 from instar.wire.errors import GuestError
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from instar.agent.datastores.postgresql import comparison
+from instar.agent.datastores import comparison
 from instar.wire.agent import ReadBack
 from instar.wire.errors import GuestError, Severity
 

@@ -6,10 +6,9 @@ from functools import partial
 from instar.agent import commands
 from instar.wire.agent import ReadBack
 from instar.wire.errors import Finding, GuestError, Severity
+from instar.wire.secrets import is_secret
 
 _LOST = "Clients are kept out. Put the volume back to its snapshot, or see what removed it."
-_SECRETIVE = ("_command", "conninfo")
-"""Ends of the names of settings whose values may hold secrets: they are not told."""
 _SETTING = "Correct the configuration; after a resume the difference is told only."
 _SETTING_HERE = "Correct the configuration and go back again, or put the volume back to its snapshot."
 
@@ -79,7 +78,7 @@ def _otherwise(
     for name, value in before.items():
         if name not in changed and after.get(name) != value:
             was, now = (f" was {value!r}", f" is {after.get(name)!r} now")
-            if name.endswith(_SECRETIVE):
+            if is_secret(name):
                 was, now = (" was set", " is set otherwise now")
             seen = f"{name}{was} and{now if name in after else ' is not set any more'}"
             yield finding(seen=seen)
