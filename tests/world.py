@@ -1,10 +1,12 @@
 """The whole control plane in one process: real door, engine and records over fake machines and guests."""
 
+import atexit
 import functools
+import shutil
 import tempfile
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 
+_AN_OPEN_ONE = select(Operation.id).where(Operation.state == OperationState.OPEN).limit(1)
 _HURRY = "PRAGMA synchronous=OFF"
 """Scenarios survive everything but a power cut of the machine that tests them."""
 
@@ -75,8 +78,8 @@ class World:
         """Wait until no operation is open."""
 
         def idle() -> bool:
-            with self.house.store.read() as session:
-                return session.query(Operation).where(Operation.state == OperationState.OPEN).count() == 0
+            with self.house.store.look() as connection:
+                return connection.execute(_AN_OPEN_ONE).first() is None
 
         until(idle)
 
@@ -97,13 +100,11 @@ def conf(tmp_path: Path) -> cfg.ConfigOpts:
 def world(conf: cfg.ConfigOpts) -> Iterator[World]:
     """A control plane with images of PostgreSQL 16.9, 17.10, 17.11 and 18.6."""
     provider, guests = machines()
-    records = Path(conf.state_dir) / "instar.db"
-    records.parent.mkdir()
-    records.write_bytes(_blank_records())
-    house = wiring.build(conf, provider)
-    event.listen(house.store.engine, "connect", lambda connection, _: connection.execute(_HURRY))
-    wiring.register_images(house)
-    wiring.read_catalogues(house)
+    house = replace(wiring.build(conf, provider), store=_store())
+    records = Path(house.store.url.database or "")
+    for old in records.parent.iterdir():  # its journals, too, if there still are any
+        old.unlink()
+    records.write_bytes(_first_records())
     outages = FakeOutages(lambda address: serves(house.store, guests, address))
     worker = wiring.make_worker(house, guests, outages)
     door = wiring.make_door(house, worker.wake)
@@ -112,6 +113,16 @@ def world(conf: cfg.ConfigOpts) -> Iterator[World]:
     yield World(house, provider, guests, outages, worker, door, client_of(door, conf.api.project, token))
     worker.stop()
     house.store.close()
+
+
+@functools.cache
+def _store() -> Store:
+    """The store of all worlds, one after the other: its engine remembers how statements are compiled."""
+    folder = tempfile.mkdtemp(prefix="instar-world-")
+    atexit.register(shutil.rmtree, folder)
+    store = Store(f"sqlite:///{folder}/records.db")
+    event.listen(store.engine, "connect", lambda connection, _: connection.execute(_HURRY))
+    return store
 
 
 def machines() -> tuple[FakeProvider, FakeGuests]:
@@ -138,13 +149,16 @@ def serves(store: Store, guests: FakeGuests, address: str) -> bool:
 
 
 @functools.cache
-def _blank_records() -> bytes:
-    """The file of a migrated, empty record store: made once, as it takes a while."""
+def _first_records() -> bytes:
+    """The file of a record store in which the images are registered: made once, as it takes a while."""
     with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{folder}/records.db")
-        schema.upgrade(store)
-        store.close()
-        return (Path(folder) / "records.db").read_bytes()
+        provider, _ = machines()
+        house = wiring.build(settings.load([], {"state_dir": folder, "provider": "fake"}), provider)
+        schema.upgrade(house.store)
+        wiring.register_images(house)
+        wiring.read_catalogues(house)
+        house.store.close()
+        return (Path(folder) / "instar.db").read_bytes()
 
 
 def catalogue(version: str) -> list[Parameter]:

@@ -84,3 +84,10 @@ def test_probes(house: Any) -> None:
     assert "orders: FAILED, the answer was '2'" in instar("plan", "demo", "18.6").out
     assert instar("probe", "delete", "demo", "orders").status == 0
     assert instar("plan", "demo", "18.6").status == 0
+
+
+def test_a_forced_upgrade_shows_what_was_gone_over(house: Any) -> None:
+    house.guests.obstacles.append(Finding(check="prepared_transactions", seen="Prepared transactions: one"))
+    done = instar("upgrade", "demo", "18.6", "--force", "--wait", "-f", "json")
+    assert done.status == 0, done.err
+    assert done.json["overridden"] == ["prepared_transactions: Prepared transactions: one"]

@@ -9,9 +9,10 @@ from instar.client.errors import BadRequest, Busy, NotFound, Unavailable, Unproc
 from instar.control import wiring
 from instar.control.store import configurations
 from instar.control.store.tables import Configuration, DatastoreVersion
+from instar.wire.agent import Parameter
 from instar.wire.errors import GuestError, GuestUnreachable, InstarError
 from waiting import until
-from world import World
+from world import World, catalogue, manifest
 from wsgi_transport import client_of
 
 
@@ -398,3 +399,42 @@ def test_an_empty_group_moves_with_the_upgrade(world: World) -> None:
     shown = world.client.instances.get("demo")
     assert shown.configuration
     assert shown.configuration["name"] == "web (18.6)"
+
+
+# -- what is hidden -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def secretive(world: World) -> World:
+    """A group with a value that may hold a password."""
+    known = [*catalogue("17.10"), Parameter(name="archive_command", type="string")]
+    image = world.provider.add_image(manifest("17.10", agent="2"), known)
+    world.client.versions.update("17.10", datastore="postgresql", image=image)
+    wiring.read_catalogues(world.house)
+    group(world, archive_command="push --key hush %p", jit="on")
+    return world
+
+
+def kept(world: World) -> dict[str, Any]:
+    """Give the values that the record holds."""
+    with world.house.store.read() as session:
+        return session.query(Configuration).one().settings
+
+
+def test_what_an_answer_hides_may_be_sent_back_and_stays(secretive: World) -> None:
+    shown = secretive.client.configurations.get("web").values
+    assert shown == {"archive_command": "***", "jit": "on"}
+    secretive.client.configurations.replace("web", shown | {"jit": "off"})
+    assert kept(secretive) == {"archive_command": "push --key hush %p", "jit": "off"}
+    secretive.client.configurations.edit("web", {"archive_command": "***", "work_mem": "64MB"})
+    assert kept(secretive)["archive_command"] == "push --key hush %p"
+    secretive.client.configurations.replace("web", {"archive_command": "push %p"})
+    assert kept(secretive) == {"archive_command": "push %p"}
+
+
+def test_a_mask_that_hides_nothing_is_refused(secretive: World) -> None:
+    with pytest.raises(Unprocessable, match="archive_command"):
+        group(secretive, "other", archive_command="***")
+    secretive.client.configurations.replace("web", {"jit": "on"})
+    with pytest.raises(Unprocessable, match="archive_command"):
+        secretive.client.configurations.replace("web", {"archive_command": "***"})

@@ -366,3 +366,45 @@ def test_guests_at_rest_are_asked_though_a_value_waits_for_a_restart(world: Worl
         row.status, row.next_check = "RESTART_REQUIRED", 0.0
     presence = wiring.make_presence(world.house, world.guests)
     assert [each.id for each in presence.claim()] == [instance_id]
+
+
+# -- what can't be deleted ----------------------------------------------------------------------------------
+
+
+def stuck(world: World) -> None:
+    world.provider.dials.fail_always("destroy_snapshot", ProviderError("The volume service is away"))
+
+
+def released(world: World, instance_id: str) -> None:
+    """Assert that the periodic look deletes what was left, and then has nothing more to do."""
+    assert snapshots(world, instance_id) == 1
+    assert world.close_windows() == 1
+    world.settle()
+    assert snapshots(world, instance_id) == 1
+    world.provider.dials.clear("destroy_snapshot")
+    assert world.close_windows() == 1
+    world.settle()
+    assert snapshots(world, instance_id) == 0
+    assert world.close_windows() == 0
+    assert world.instance(instance_id).status == "ACTIVE"
+
+
+def test_a_snapshot_that_a_way_back_could_not_delete_goes_later(world: World) -> None:
+    instance_id = world.create()
+    stuck(world)
+    world.guests.failing["post_upgrade"] = GuestError("It broke")
+    fails(world, start(world, instance_id, "18.6", on_failure="rollback"))
+    serves(world, instance_id, "17.10")
+    released(world, instance_id)
+
+
+def test_a_snapshot_that_an_undo_could_not_delete_goes_later(world: World) -> None:
+    instance_id = world.create()
+    world.client.operations.wait(start(world, instance_id, "18.6"))
+    stuck(world)
+    undo = world.client.instances.get(instance_id).undo
+    assert undo
+    since = undo.loses_writes_since
+    world.client.operations.wait(world.client.instances.rollback(instance_id, discard_writes_since=since))
+    assert world.client.instances.get(instance_id).undo is None
+    released(world, instance_id)

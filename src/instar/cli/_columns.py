@@ -111,6 +111,13 @@ def operation(found: "Operation") -> Columns:
             "seconds": found.seconds,
             "downtime_seconds": found.downtime_seconds,
             "outage": Fields(_outage(found.outage)) if found.outage else None,
+            "overridden": Lines([f"{each.check}: {each.seen}" for each in found.overridden])
+            if found.overridden
+            else None,
+            "findings": Lines([f"{each.severity} {each.check}: {each.seen}" for each in found.findings])
+            if found.findings
+            else None,
+            "text_ordering": Fields(found.text_ordering) if found.text_ordering else None,
             "actor": found.actor or None,
             "inputs": Fields(found.inputs) if found.inputs else None,
             "steps": Steps([_step(step) for step in found.steps]) if found.steps else None,

@@ -100,7 +100,11 @@ def _ordering(plan: "Plan") -> Iterator[str]:
     if len(told.indexes) > _SHOWN:
         yield f"and {len(told.indexes) - _SHOWN} more"
     if told.rebuild_seconds is not None:
-        yield f"to rebuild them takes about {told.rebuild_seconds:g} s"
+        many = f"{told.rebuilds} earlier rebuild{'s' if told.rebuilds > 1 else ''}"
+        basis = f"by {many}" if told.rebuilds else "assumed, there is no history"
+        yield f"to rebuild them takes about {told.rebuild_seconds:g} s ({basis})"
+    elif told.indexes:
+        yield f"they are not rebuilt (policy {told.policy})"
 
 
 def _passed(passed: bool, seen: str) -> str:

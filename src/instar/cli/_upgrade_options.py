@@ -10,7 +10,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--method",
         choices=("link", "clone", "copy"),
-        help="how data files cross a major version (default: link)",
+        help="how PostgreSQL's data files cross a major version (default: link); MariaDB's do it in place",
     )
     parser.add_argument(
         "--snapshot",
@@ -21,4 +21,10 @@ def declare(parser: argparse.ArgumentParser) -> None:
         "--on-failure",
         choices=("error", "rollback"),
         help="whether a failure during the downtime waits for an operator or goes back onto the old image",
+    )
+    parser.add_argument(
+        "--text-ordering",
+        choices=("rebuild", "block", "warn"),
+        help="what becomes of indexes over text that another glibc or ICU orders otherwise: rebuilt before "
+        "clients are let in (the default), a reason to refuse, or left as they are",
     )

@@ -32,6 +32,7 @@ class CreateInstance(StartOne):
         )
         parser.add_argument("--database", action="append", default=[], metavar="NAME", help="may be repeated")
         parser.add_argument("--user", metavar="NAME", help="a database user")
+        parser.add_argument("--host", help="from where the user may come; everywhere if not given")
         parser.add_argument("--configuration", metavar="GROUP", help="id or name of a configuration group")
         _passwords.declare(parser)
 
@@ -60,6 +61,7 @@ class CreateInstance(StartOne):
             "name": parsed_args.user,
             "password": _passwords.read(self, parsed_args, f"user {parsed_args.user}"),
             "databases": [{"name": name} for name in parsed_args.database],
+            **({"host": parsed_args.host} if parsed_args.host else {}),
         }
 
     def _settle(self, operation_id: str, wait: bool, made: dict[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 import argparse
 
-from instar.cli import _columns
+from instar.cli import _columns, _consent
 from instar.cli._command import Columns
 from instar.cli._operation import StartOne
 
@@ -20,11 +20,7 @@ class RollBackOperation(StartOne):
         """Declare this command's arguments."""
         super().declare(parser)
         parser.add_argument("operation", metavar="id")
-        parser.add_argument(
-            "--discard-writes-since",
-            metavar="TIME",
-            help="accept to lose what clients have written since then; the refusal names the time",
-        )
+        _consent.declare(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""

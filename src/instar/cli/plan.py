@@ -32,5 +32,6 @@ instar plan demo 18.6 -f json"""
             method=parsed_args.method,
             snapshot=parsed_args.snapshot,
             on_failure=parsed_args.on_failure,
+            text_ordering=parsed_args.text_ordering,
         )
         return self.told(plan, parsed_args.instance)

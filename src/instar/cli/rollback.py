@@ -2,6 +2,7 @@
 
 import argparse
 
+from instar.cli import _consent
 from instar.cli._command import Columns
 from instar.cli._operation import StartOne
 
@@ -21,11 +22,7 @@ instar rollback demo --discard-writes-since 2030-01-31T12:00:00.000Z --wait"""
         """Declare this command's arguments."""
         super().declare(parser)
         parser.add_argument("instance", help="its id or name")
-        parser.add_argument(
-            "--discard-writes-since",
-            metavar="TIME",
-            help="accept to lose what clients have written since then; the refusal names the time",
-        )
+        _consent.declare(parser)
 
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""

@@ -29,6 +29,13 @@ instar upgrade demo 18.6 --plan 5f0c9a51d2e4b7a86c3f1e0d9b8a7c65 --wait"""
             help="refuse when anything that this plan depends on has changed; its options hold",
         )
 
+        parser.add_argument(
+            "--force",
+            action="store_true",
+            help="go on where the plan's findings block, except over what can never work; what was gone over "
+            "is recorded, and the database's own checks still refuse what would harm",
+        )
+
     def take_action(self, parsed_args: argparse.Namespace) -> Columns:
         """Run the command."""
         operation = self.client.instances.upgrade(
@@ -37,6 +44,8 @@ instar upgrade demo 18.6 --plan 5f0c9a51d2e4b7a86c3f1e0d9b8a7c65 --wait"""
             method=parsed_args.method,
             snapshot=parsed_args.snapshot,
             on_failure=parsed_args.on_failure,
+            text_ordering=parsed_args.text_ordering,
             plan=parsed_args.plan,
+            force=parsed_args.force,
         )
         return self.show(operation, parsed_args)

@@ -21,12 +21,22 @@ class Databases:
         pages = self._http.pages(self._path(instance), DatabasesAnswer)
         return (database for page in pages for database in page.databases)
 
-    def create(self, instance: str | Named, *names: str) -> None:
-        """Create databases. Raises BadRequest when one exists.
+    def create(
+        self,
+        instance: str | Named,
+        *names: str,
+        character_set: str | None = None,
+        collate: str | None = None,
+    ) -> None:
+        """Create databases, whose text is of a character set and ordered as `collate` says.
 
-        >>> client.databases.create("demo", "orders", "stock")
+            >>> client.databases.create("demo", "orders", "stock")
+
+        Raises BadRequest when one exists, or the engine does not know the character set or the collation.
         """
-        body = _answers.build(CreateDatabasesRequest, databases=[{"name": name} for name in names])
+        text = {"character_set": character_set, "collate": collate}
+        given = {field: value for field, value in text.items() if value is not None}
+        body = _answers.build(CreateDatabasesRequest, databases=[{"name": name, **given} for name in names])
         self._http.request("POST", self._path(instance), json=body)
 
     def delete(self, instance: str | Named, name: str) -> None:

@@ -97,23 +97,31 @@ class Instances:
         method: str | None = None,
         snapshot: str | None = None,
         on_failure: str | None = None,
+        text_ordering: str | None = None,
         plan: str | None = None,
+        force: bool = False,
     ) -> Operation | None:
         """Move an instance onto the image of a datastore version; each may be an id, a name or an object.
 
             >>> plan = client.plans.make("demo", "18.6")
             >>> operation = client.instances.upgrade("demo", "18.6", plan=plan.hash)
 
-        `method` says how data files cross a major version: link (the default), clone or copy; `snapshot`
-        whether the volume's state is kept: auto, always or never; `on_failure` where a failure in the
-        downtime leads: error or rollback. With `plan`, the hash of a plan, its options hold, and the upgrade
-        is refused before any downtime when anything that the plan depends on has changed.
+        `method` says how data files cross to another format: for PostgreSQL link (the default), clone or
+        copy; MariaDB's are converted in place. `snapshot` says whether the volume's state is kept: auto,
+        always or never; `on_failure` where a failure in the downtime leads: error or rollback; what
+        becomes of indexes that another glibc or ICU orders otherwise is `text_ordering`: rebuild, block or
+        warn. With `plan`, the hash of a plan, its options hold, and the upgrade is refused before any
+        downtime when anything that the plan depends on has changed. With `force`, it goes on where the plan's
+        findings block, except over what can never work, and the operation tells what it went over
+        (`overridden`); the guest itself still refuses what would harm.
 
         Raises NotFound for an unknown version, BadRequest with the versions that can be reached for a
         forbidden one, Busy naming the operation in the way.
         """
         path = self.path(instance)
-        options = {"method": method, "snapshot": snapshot, "on_failure": on_failure, "plan": plan}
+        options: dict[str, Any] = {"method": method, "snapshot": snapshot, "on_failure": on_failure}
+        options |= {"text_ordering": text_ordering}
+        options |= {"plan": plan, "force": force or None}
         fields = {f"upgrade_{name}": value for name, value in options.items() if value is not None}
         changed = self._update(path, datastore_version=_reference(datastore_version), **fields)
         return self._started(path, changed)

@@ -148,7 +148,7 @@ class Operations:
             return
         with closing(response):
             try:
-                for event in _stream.parse(response.iter_lines(chunk_size=1)):
+                for event in _stream.parse(_stream.lines(response)):
                     if event is None or event.id > after:
                         yield event
             except requests.RequestException:

@@ -3,8 +3,23 @@
 from collections.abc import Iterable, Iterator
 
 import pydantic
+import requests
+import urllib3
 
 from instar.wire.events import EventView
+
+_MOST = 1 << 16
+
+
+def lines(response: requests.Response) -> Iterator[bytes]:
+    """Give the lines of a stream as soon as they are there. Raises RequestException when it breaks."""
+    begun = b""
+    try:
+        while chunk := response.raw.read1(_MOST):
+            *whole, begun = (begun + chunk).split(b"\n")
+            yield from (line.removesuffix(b"\r") for line in whole)
+    except urllib3.exceptions.HTTPError as error:
+        raise requests.ConnectionError(error) from error
 
 
 def parse(lines: Iterable[bytes]) -> Iterator[EventView | None]:

@@ -16,6 +16,8 @@ from instar.wire.rest import (
     UsersAnswer,
 )
 
+ANY_HOST = "%"
+
 
 class Users:
     """List, create, change and delete users; `host` is from where they may come, everywhere if not given."""
@@ -75,7 +77,7 @@ class Users:
         users = f"{self._instances.path(instance)}/users"
         if name is None:
             return users
-        return f"{users}/{segment(f'{name}@{host}' if host else name)}"
+        return f"{users}/{segment(f'{name}@{host or ANY_HOST}' if host or '@' in name else name)}"
 
 
 def _names(databases: Iterable[str]) -> list[dict[str, str]]:

@@ -28,7 +28,7 @@ _DEFAULT: list[cfg.Opt] = [
         "state_dir",
         default=default_state_dir(),
         sample_default="/var/lib/instar",
-        help="Directory of everything that is kept: records, keys, images, and what the local provider runs.",
+        help="Directory of everything that is kept: records, keys, images, and what the provider keeps.",
     ),
     cfg.StrOpt(
         "provider", default="local", help="Compute provider, a name in entry points instar.providers."
@@ -97,6 +97,28 @@ _LOCAL: list[cfg.Opt] = [
     ),
 ]
 
+_PODMAN: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "socket",
+        help="URL of the container engine, such as unix:///run/podman/podman.sock. When not set: DOCKER_HOST,"
+        " else the system's Podman, else a service of Podman that Instar starts.",
+    ),
+    cfg.StrOpt("image_dir", help="Directory of guest images; <state_dir>/images when not set."),
+    cfg.StrOpt("flavors_file", help="Flavor catalogue (TOML); the one that ships with Instar when not set."),
+    cfg.StrOpt(
+        "subnets",
+        default="10.213.0.0/16",
+        help="Range that a part is taken from for the network of this installation's instances.",
+    ),
+    cfg.IntOpt(
+        "subnet_prefix",
+        default=24,
+        min=8,
+        max=30,
+        help="How large that part is, as a prefix length: 24 has room for 253 instances.",
+    ),
+]
+
 _UPGRADE: list[cfg.Opt] = [
     cfg.StrOpt(
         "snapshot",
@@ -117,6 +139,17 @@ _UPGRADE: list[cfg.Opt] = [
         ],
         help="Where an upgrade that fails in its downtime leads, where the request does not say.",
     ),
+    cfg.StrOpt(
+        "text_ordering",
+        default="rebuild",
+        choices=[
+            ("rebuild", "they are rebuilt before clients are let in, which adds to the downtime"),
+            ("block", "the upgrade is refused before any downtime"),
+            ("warn", "nothing is rebuilt: queries may miss rows until somebody has it done"),
+        ],
+        help="What becomes of indexes over text that the new image's glibc or ICU orders otherwise, where "
+        "the request does not say.",
+    ),
     cfg.FloatOpt(
         "undo_window",
         default=86400.0,
@@ -133,6 +166,7 @@ SECTIONS: dict[str | None, list[cfg.Opt]] = {
     "guests": _GUESTS,
     "upgrade": _UPGRADE,
     "local": _LOCAL,
+    "podman": _PODMAN,
 }
 
 
@@ -176,7 +210,11 @@ def worker(conf: cfg.ConfigOpts) -> WorkerSettings:
 
 def upgrade_defaults(conf: cfg.ConfigOpts) -> UpgradeDefaults:
     """Read what section [upgrade] says of requests that do not."""
-    return UpgradeDefaults(snapshot=conf.upgrade.snapshot, on_failure=conf.upgrade.on_failure)
+    return UpgradeDefaults(
+        snapshot=conf.upgrade.snapshot,
+        on_failure=conf.upgrade.on_failure,
+        text_ordering=conf.upgrade.text_ordering,
+    )
 
 
 def provider_section(conf: cfg.ConfigOpts) -> dict[str, Any]:

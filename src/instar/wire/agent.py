@@ -58,6 +58,9 @@ class Manifest(BaseModel):
         default={},
         description="extensions on offer -> default version; empty if unknown",
     )
+    upgrade_from: list[str] = Field(
+        default=[], description="versions whose data it can take over, as ranges; empty: the default"
+    )
     writable: list[str] = Field(
         default=[], description="folders below the root that belong to the server's own user"
     )
@@ -125,6 +128,7 @@ class AgentInfo(BaseModel):
     manager: str
     image_digest: str
     engine_version: str
+    os: str = Field(default="", description="PRETTY_NAME of the system that it runs on, as that tells it")
 
 
 class DatabaseStatus(BaseModel):
@@ -210,6 +214,9 @@ class UpgradeParams(BaseModel):
     target_parameters: list[str] = Field(
         default=[], description="names of the settings that the target's engine knows; empty if unknown"
     )
+    text_ordering: TextOrderingPolicy = Field(
+        default="rebuild", description="what becomes of indexes whose order the target changes"
+    )
     rolling_back: bool = Field(
         default=False, description="the way leads back to an older image: an older version is no obstacle"
     )
@@ -257,6 +264,9 @@ class ComeBackParams(BaseModel):
 
     configuration: dict[str, Any] | None = Field(
         default=None, description="values set through the API, put in place of those before; None keeps them"
+    )
+    text_ordering: TextOrderingPolicy = Field(
+        default="rebuild", description="`warn`: indexes that were reordered meanwhile stay so and are told"
     )
 
 

@@ -9,7 +9,9 @@ from pydantic import BaseModel, Field
 from instar.wire.agent import IndexAtRisk, ProbeResult, TextOrderingPolicy
 from instar.wire.errors import Finding, Severity
 
-Method = Literal["link", "clone", "copy"]
+Method = Literal["link", "clone", "copy", "in place"]
+SHARED_FILES: frozenset[Method] = frozenset({"link", "in place"})
+"""Methods after which the old release has no data files of its own to go back to."""
 SnapshotPolicy = Literal["auto", "always", "never"]
 OnFailure = Literal["error", "rollback"]
 
@@ -17,7 +19,7 @@ OnFailure = Literal["error", "rollback"]
 class UpgradeOptions(BaseModel):
     """How to upgrade, as a request says it: None leaves it to the named plan, then to the defaults."""
 
-    method: Method | None = Field(default=None, description="how data files cross a major version")
+    method: Method | None = Field(default=None, description="how data files cross to another format")
     snapshot: SnapshotPolicy | None = None
     on_failure: OnFailure | None = None
     text_ordering: TextOrderingPolicy | None = None
@@ -64,8 +66,12 @@ class TextOrdering(BaseModel):
     glibc_after: str = ""
     icu_before: str = ""
     icu_after: str = ""
+    policy: TextOrderingPolicy = "rebuild"
     indexes: list[IndexAtRisk] = []
-    rebuild_seconds: float | None = None
+    rebuild_seconds: float | None = Field(default=None, description="estimate; None: nothing is rebuilt")
+    rebuilds: int = Field(
+        default=0, description="how many rebuilds the estimate rests on; 0 means that it is assumed"
+    )
 
 
 class Forecast(BaseModel):
@@ -88,7 +94,7 @@ class Plan(BaseModel):
     version_after: str
     image_before: str | None = None
     image_after: str
-    format_changes: bool = Field(description="whether the data files cross a major version")
+    format_changes: bool = Field(description="whether the data files cross to another format")
     method: Method
     on_failure: OnFailure
     snapshot: PlannedSnapshot

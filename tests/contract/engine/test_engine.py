@@ -129,14 +129,14 @@ def test_a_step_longer_than_the_lease_runs_once(shop: Shop) -> None:
     def long(ctx: Work) -> Done:
         runs.append(ctx.operation_id)
         begun = shop.operation(ctx.operation_id).lease_until or 0.0
-        until(lambda: (shop.operation(ctx.operation_id).lease_until or 0.0) > begun + 0.6)
+        until(lambda: (shop.operation(ctx.operation_id).lease_until or 0.0) > begun + 1.6)
         ctx.check_mine()
         return Done()
 
     toy = story(Step("one", long))
     operation_id = shop.submit(toy)
     for _ in range(3):
-        shop.worker(toy, lease=0.5)
+        shop.worker(toy, lease=1.5)
     assert shop.end_of(operation_id).state == OperationState.SUCCEEDED
     assert len(runs) == 1
 

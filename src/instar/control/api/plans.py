@@ -28,7 +28,7 @@ def create(call: Call, body: rest.CreatePlanRequest) -> rest.PlanAnswer | rest.P
     A plan that is not made in time is answered with 202; `Location` says where it will be.
     """
     wanted = body.plan
-    options = UpgradeOptions(method=wanted.method, snapshot=wanted.snapshot, on_failure=wanted.on_failure)
+    options = UpgradeOptions(**wanted.model_dump(exclude={"datastore_version"}))
     instance_id = call.path["instance_id"]
     submitted = planning.request(call.desk, call.caller, instance_id, wanted.datastore_version, options)
     call.accepted(submitted)

@@ -74,8 +74,8 @@ def revoke(call: Call) -> None:
 
 
 def _user(call: Call) -> tuple[str, str]:
-    """Split `name@host`; without a host it is any."""
-    name, at, host = call.path["user"].rpartition("@")
+    """Split `name@host`; without a host it is any. Servers differ in whether they decode a slash."""
+    name, at, host = call.path["user"].replace("%2F", "/").rpartition("@")
     return (name, host) if at and name else (call.path["user"], ANY_HOST)
 
 

@@ -1,12 +1,14 @@
-"""Numbers with units as PostgreSQL reads them: '64MB', '5min', '0x10', '1e3'.
+"""Numbers with units as PostgreSQL reads them: '64MB', '5min', '0x10', '1e3'; and as MariaDB does: '64M'.
 
 A bare number is in the base unit, which may be several of a plain one, such as 8kB. Memory counts in steps of
-1024; names of units are case-sensitive.
+1024; names of PostgreSQL's units are case-sensitive, MariaDB's one-letter suffixes are not.
 """
 
 import math
 import re
 from fractions import Fraction
+
+from instar.control.catalog.dialects import Dialect
 
 _MEMORY = {"B": 1, "kB": 1024, "MB": 1024**2, "GB": 1024**3, "TB": 1024**4}
 _TIME = {"us": 1, "ms": 1000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
@@ -14,16 +16,19 @@ _NUMBER = re.compile(
     r"\s*(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?))\s*(?P<unit>[A-Za-z]*)\s*",
     re.ASCII,
 )
+_SUFFIXED = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)([KMGTPEkmgtpe]?)\s*", re.ASCII)
 _BASE = re.compile(r"(\d*)([A-Za-z]+)")
 LONGEST = 64
 """Letters that a number may have: no parameter needs more."""
 
 
-def read(text: str, unit: str | None) -> Fraction:
+def read(text: str, unit: str | None, dialect: Dialect = "postgresql") -> Fraction:
     """Read a number in terms of the base unit, exactly.
 
     Raises ValueError saying what is wrong: no number, or a unit that does not fit.
     """
+    if dialect == "mysql":
+        return _suffixed(text)
     found = _NUMBER.fullmatch(text) if len(text) <= LONGEST else None
     if not found:
         raise ValueError("is not a number" + _examples(unit))
@@ -31,8 +36,10 @@ def read(text: str, unit: str | None) -> Fraction:
     return number * _factor(found["unit"], unit) if found["unit"] else number
 
 
-def whole(number: Fraction) -> int:
-    """Round to a whole number as PostgreSQL does: a half goes to the even one."""
+def whole(number: Fraction, dialect: Dialect = "postgresql") -> int:
+    """Round to a whole number as PostgreSQL does, a half to the even one; MariaDB raises ValueError."""
+    if dialect == "mysql" and number.denominator != 1:
+        raise ValueError("is not a whole number")
     return round(number)
 
 
@@ -43,6 +50,15 @@ def words(number: float, unit: str | None) -> str:
         return text
     times, plain = _split(unit)
     return f"{int(number * times)}{plain}" if number == int(number) else f"{text}{unit}"
+
+
+def _suffixed(text: str) -> Fraction:
+    """Read a number of bytes or of anything else: each suffix is 1024 times the one before."""
+    found = _SUFFIXED.fullmatch(text) if len(text) <= LONGEST else None
+    if not found:
+        raise ValueError("is not a number; suffixes are K, M, G, T, P, E")
+    times: int = 1024 ** " KMGTPE".index(found[2].upper() or " ")
+    return Fraction(found[1]) * times
 
 
 def _number(text: str) -> Fraction:

@@ -24,5 +24,6 @@ def register_image(session: Session, ref: str, manifest: Manifest) -> DatastoreV
         active=True,
         image=ref,
         version=manifest.engine_version,
+        upgrade_from=manifest.upgrade_from or None,
     )
     return versions.create(session, wanted)

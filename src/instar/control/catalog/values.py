@@ -3,20 +3,25 @@
 from typing import Any
 
 from instar.control.catalog import quantities
+from instar.control.catalog.dialects import Dialect
 from instar.wire.agent import Parameter
 
 TRUE = ("on", "true", "tru", "tr", "t", "yes", "ye", "y", "1")
 FALSE = ("off", "of", "false", "fals", "fal", "fa", "f", "no", "n", "0")
+_WORDS: dict[Dialect, tuple[str, ...]] = {
+    "postgresql": (*TRUE, *FALSE),
+    "mysql": ("on", "true", "1", "off", "false", "0"),
+}
 _LONGEST = 4096
-_WIDEST = 2**63
+_WIDEST = 2**64
 
 
-def wrong(value: Any, parameter: Parameter | None) -> str:
+def wrong(value: Any, parameter: Parameter | None, dialect: Dialect = "postgresql") -> str:
     """Say what is wrong with a value, as the end of a sentence; empty when nothing is.
 
     Without a parameter only what no parameter takes is wrong.
     """
-    return _malformed(value) or (_unfit(value, parameter) if parameter else "")
+    return _malformed(value) or (_unfit(value, parameter, dialect) if parameter else "")
 
 
 def text(value: Any) -> str:
@@ -24,7 +29,7 @@ def text(value: Any) -> str:
     return ("on" if value else "off") if isinstance(value, bool) else str(value)
 
 
-def remedy(parameter: Parameter | None) -> str:
+def remedy(parameter: Parameter | None, dialect: Dialect = "postgresql") -> str:
     """Say what a parameter takes."""
     if parameter is None:
         return ""
@@ -34,7 +39,7 @@ def remedy(parameter: Parameter | None) -> str:
         case "enum" if parameter.values:
             return f"It takes {', '.join(parameter.values)}."
         case "integer" | "float":
-            return f"It takes {_range(parameter)}."
+            return f"It takes {_range(parameter, dialect)}."
         case _:
             return ""
 
@@ -56,7 +61,7 @@ def differ(one: Parameter, other: Parameter) -> bool:
 
 
 def is_bare(value: Any) -> bool:
-    """Tell whether a value is a number without a unit, other than the usual special values."""
+    """Tell whether a value is a number without a unit, other than the usual special values 0 and -1."""
     try:
         return not isinstance(value, bool) and quantities.read(str(value), None) not in (0, -1)
     except ValueError:
@@ -81,32 +86,34 @@ def _malformed(value: Any) -> str:
             return "is not text, a number, true or false"
 
 
-def _unfit(value: Any, parameter: Parameter) -> str:
+def _unfit(value: Any, parameter: Parameter, dialect: Dialect) -> str:
     match parameter.type:
         case "boolean":
-            return "" if text(value).strip().lower() in (*TRUE, *FALSE) else "is neither on nor off"
+            return "" if text(value).strip().lower() in _WORDS[dialect] else "is neither on nor off"
         case "enum":
-            return _unlisted(value, parameter.values)
+            return _unlisted(value, parameter.values, dialect)
         case "integer" | "float":
-            return "is not a number" if isinstance(value, bool) else _unfit_number(text(value), parameter)
+            told = text(value)
+            return "is not a number" if isinstance(value, bool) else _unfit_number(told, parameter, dialect)
         case _:
             return ""
 
 
-def _unlisted(value: Any, listed: list[str]) -> str:
-    """An enum that can be on and off takes all the words for them, as PostgreSQL's do."""
+def _unlisted(value: Any, listed: list[str], dialect: Dialect) -> str:
+    """An enum that can be on and off takes all the words for them; MariaDB's take a word's number, too."""
     words = {word.lower() for word in listed}
+    words |= {str(number) for number in range(len(listed))} if dialect == "mysql" else set()
     words |= {"true", "yes", "1"} if "on" in words else set()
     words |= {"false", "no", "0"} if "off" in words else set()
     return "" if not listed or text(value).lower() in words else "is not one of those that it takes"
 
 
-def _unfit_number(told: str, parameter: Parameter) -> str:
+def _unfit_number(told: str, parameter: Parameter, dialect: Dialect) -> str:
     try:
-        exact = quantities.read(told, parameter.unit)
+        exact = quantities.read(told, parameter.unit, dialect)
+        number = quantities.whole(exact, dialect) if parameter.type == "integer" else exact
     except ValueError as error:
         return str(error)
-    number = quantities.whole(exact) if parameter.type == "integer" else exact
     if parameter.minimum is not None and number < parameter.minimum:
         return f"is below the minimum of {quantities.words(parameter.minimum, parameter.unit)}"
     if parameter.maximum is not None and number > parameter.maximum:
@@ -114,9 +121,11 @@ def _unfit_number(told: str, parameter: Parameter) -> str:
     return ""
 
 
-def _range(parameter: Parameter) -> str:
+def _range(parameter: Parameter, dialect: Dialect) -> str:
     kind = "a whole number" if parameter.type == "integer" else "a number"
     unit = f" in {parameter.unit}, or with its unit" if parameter.unit else ""
+    if dialect == "mysql":
+        unit = ", or one with a suffix such as 64M" if parameter.type == "integer" else ""
     low, high = (
         None if bound is None else quantities.words(bound, parameter.unit)
         for bound in (parameter.minimum, parameter.maximum)

@@ -14,13 +14,14 @@ Ctx = TypeVar("Ctx")
 
 @dataclass(frozen=True)
 class Done:
-    """The step is done: its output, what changes on the instance's row with it, and what was measured of the
-    outage so far, which is kept on the operation's row.
+    """The step is done: its output, what changes on the instance's row with it, what was measured of the
+    outage so far, which is kept on the operation's row, and `details` that the last event is to tell, too.
     """
 
     output: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
     outage: Mapping[str, Any] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,13 @@ class Wait:
 
 @dataclass(frozen=True)
 class Fail:
-    """The step failed for good; the story says where that leads."""
+    """The step failed for good; the story says where that leads. `record` changes on the instance's row all
+    the same.
+    """
 
     error: InstarError
     outage: Mapping[str, Any] | None = None
+    record: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Goto:
     output: Mapping[str, Any] = field(default_factory=dict)
     record: Mapping[str, Any] = field(default_factory=dict)
     outage: Mapping[str, Any] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 Outcome = Done | Wait | Fail | Goto

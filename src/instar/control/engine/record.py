@@ -3,17 +3,23 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.orm import Session
 
+from instar.control.engine import ending
 from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, StoryError, Wait
 from instar.control.events import record as events
 from instar.control.store.tables import Instance, Operation, StepRecord
 from instar.wire.errors import Aborted, DeadlinePassed, ErrorBody, InstarError, NoWayBack
 from instar.wire.events import StepEvent
-from instar.wire.states import InstanceStatus, OperationState, StepState, Stretch
+from instar.wire.states import StepState
 
-FAULT_LIMIT = 255
+_STEPS: Table = StepRecord.__table__  # type: ignore[assignment]
+_BEGIN = insert(_STEPS).inline()
+_CLOSE = update(_STEPS).where(
+    _STEPS.c.operation_id == bindparam("of_operation"), _STEPS.c.number == bindparam("of_number")
+)
+"""Made once, and not by way of objects: they are run at every step."""
 
 
 def enter(session: Session, now: float, operation: Operation, step: Step[Any]) -> None:
@@ -24,16 +30,15 @@ def enter(session: Session, now: float, operation: Operation, step: Step[Any]) -
     operation.deadline = now + step.patience
     operation.moved, operation.reason, operation.percent, operation.attempts = None, "", None, 0
     operation.passages += 1
-    session.add(
-        StepRecord(
-            operation_id=operation.id,
-            number=operation.passages,
-            name=step.name,
-            stretch=step.stretch,
-            state=StepState.RUNNING,
-            started=now,
-        )
-    )
+    begun = {
+        "operation_id": operation.id,
+        "number": operation.passages,
+        "name": step.name,
+        "stretch": step.stretch,
+        "state": StepState.RUNNING,
+        "started": now,
+    }
+    session.connection().execute(_BEGIN, begun)
 
 
 def write(
@@ -52,6 +57,7 @@ def write(
             _advance(session, now, story, operation, step, outcome, target)
         case Fail():
             operation.outage = dict(outcome.outage) if outcome.outage is not None else operation.outage
+            _put(story, operation, step, outcome.record)
             fail(session, now, story, operation, step, outcome.error)
 
 
@@ -89,7 +95,7 @@ def _turn(
         first = ErrorBody.model_validate(led_here)
         seen = f"{body.seen} (it was taken because: {first.sentence()})"
         body = body.model_copy(update={"brief": f"The way back failed: {body.brief}", "seen": seen})
-    _end(session, now, story, operation, body, harmless=step is not None and step.harmless)
+    ending.end(session, now, story, operation, body, harmless=step is not None and step.harmless)
 
 
 def take_back(session: Session, now: float, operation: Operation, step: Step[Any], back: Step[Any]) -> None:
@@ -190,17 +196,24 @@ def _advance(
     target: Step[Any] | None,
 ) -> None:
     operation.outputs = {**operation.outputs, step.name: dict(outcome.output)}
+    if outcome.details:
+        operation.details = {**operation.details, **outcome.details}
     operation.outage = dict(outcome.outage) if outcome.outage is not None else operation.outage
-    for name, value in outcome.record.items():
-        if not hasattr(Instance, name) or name == "status":
-            raise StoryError(f"Step {step.name} of {story.kind} may not write {name} on the instance")
-        setattr(operation.instance, name, value)
+    _put(story, operation, step, outcome.record)
     _close_step(session, now, story, operation, StepState.DONE, "done", None)
     aborted = _abort(story, operation, step)
     if target is not None and aborted is not None and _leads_back(story, operation, step):
         _turn(session, now, story, operation, step, aborted)  # from here, before the next step closes a way
         return
     _go_on(session, now, story, operation, target)
+
+
+def _put(story: Story[Any], operation: Operation, step: Step[Any], record: Mapping[str, Any]) -> None:
+    """Put what a step says of the instance onto its row."""
+    for name, value in record.items():
+        if not hasattr(Instance, name) or name == "status":
+            raise StoryError(f"Step {step.name} of {story.kind} may not write {name} on the instance")
+        setattr(operation.instance, name, value)
 
 
 def _go_on(
@@ -213,9 +226,9 @@ def _go_on(
         back = {**operation.outputs.get("way_back", {}), "done": True}
         operation.outputs = {**operation.outputs, "way_back": back}
         operation.error = _nothing_to_resume(operation.error)
-        _end(session, now, story, operation, ErrorBody.model_validate(operation.error), harmless=True)
+        ending.end(session, now, story, operation, ErrorBody.model_validate(operation.error), harmless=True)
     else:
-        _end(session, now, story, operation, None, harmless=True)
+        ending.end(session, now, story, operation, None, harmless=True)
 
 
 def _nothing_to_resume(error: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,12 +246,8 @@ def _close_step(
     error: ErrorBody | None,
 ) -> None:
     body = error.model_dump(mode="json") if error else None
-    session.execute(
-        update(StepRecord)
-        .where(StepRecord.operation_id == operation.id, StepRecord.number == operation.passages)
-        .values(state=state, ended=now, error=body),
-        execution_options={"synchronize_session": False},
-    )
+    of = {"of_operation": operation.id, "of_number": operation.passages}
+    session.connection().execute(_CLOSE, {**of, "state": state, "ended": now, "error": body})
     if story.quiet or operation.step_started is None:
         return
     step = story.find(operation.cursor)
@@ -250,67 +259,3 @@ def _close_step(
         error=error,
     )
     events.step(session, operation, now, payload)
-
-
-def _end(
-    session: Session,
-    now: float,
-    story: Story[Any],
-    operation: Operation,
-    error: ErrorBody | None,
-    *,
-    harmless: bool,
-) -> None:
-    """End the operation: free its slot and permit, derive the instance's status, tell the world."""
-    instance = operation.instance
-    operation.state = OperationState.FAILED if error else OperationState.SUCCEEDED
-    operation.ended = now
-    operation.slot = operation.permit = operation.owner = operation.lease_until = operation.due_at = None
-    operation.reason = ""
-    lasting = error is not None and not harmless  # clients may be out still: nobody knows for how long
-    measured = story.ends_as == InstanceStatus.ACTIVE and not lasting
-    operation.downtime = _downtime(session, operation) if measured else None
-    operation.asked_back = None
-    if not (error and not harmless):  # what a resumed step needs is kept while it may be resumed
-        operation.secrets = None
-    if story.status is not None:
-        instance.updated = now
-        instance.next_check = now
-        instance.status = _status_after(story, operation, failed=error is not None, harmless=harmless)
-        instance.fault = _fault(now, error) if instance.status == InstanceStatus.ERROR else None
-    if story.quiet:
-        return
-    if error:
-        events.error(session, operation, now, operation.details, error)
-    else:
-        events.end(session, operation, now, operation.details)
-
-
-def _status_after(story: Story[Any], operation: Operation, *, failed: bool, harmless: bool) -> InstanceStatus:
-    status = InstanceStatus.ERROR
-    if not failed or harmless:
-        status = story.ends_as if not failed else InstanceStatus(operation.status_before)
-    if status in (InstanceStatus.ACTIVE, InstanceStatus.RESTART_REQUIRED):
-        waits = operation.instance.restart_required
-        return InstanceStatus.RESTART_REQUIRED if waits else InstanceStatus.ACTIVE
-    return status
-
-
-def _fault(now: float, error: ErrorBody | None) -> dict[str, Any] | None:
-    if error is None:
-        return None
-    return {"message": error.sentence()[:FAULT_LIMIT], "created": now, "details": error.model_dump_json()}
-
-
-def _downtime(session: Session, operation: Operation) -> float | None:
-    """Seconds without service: as measured from outside, else the time from the start of the first step in
-    the switch stretch to the end of the last, as recorded.
-    """
-    if operation.outage and operation.outage.get("whole"):
-        return round(float(operation.outage["seconds"]), 3)
-    session.flush()
-    query = select(func.min(StepRecord.started), func.max(StepRecord.ended)).where(
-        StepRecord.operation_id == operation.id, StepRecord.stretch == Stretch.SWITCH
-    )
-    begun, over = session.execute(query).one()
-    return round(over - begun, 3) if begun is not None and over is not None else None

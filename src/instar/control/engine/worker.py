@@ -87,17 +87,22 @@ class Worker:
         """Claim what is due, as far as threads are free; gives the seconds until there may be more.
 
         Urgent operations go first: someone waits for their answer. Quiet ones that take long go last, so that
-        they keep no operation waiting in its downtime.
+        they keep no operation waiting in its downtime; but past those that the cap holds up.
         """
-        self._claim(pool, self.leases.due(self._free(), self._urgent), capped=False)
-        left = self._claim(pool, self.leases.due(self._free(), self._capped), capped=True)
-        self._claim(pool, self.leases.due(self._free(), self._patient), capped=False)
+        left = self._claim(pool, self._due(self._urgent, self._capped, self._patient))
+        if left:
+            self._claim(pool, self._due(self._urgent, self._patient))
         pause = self.leases.next_due([*self._quiet, *self._capped]) if self._free() and not left else None
         return self.settings.poll if pause is None else max(pause, 0.005)
 
-    def _claim(self, pool: ThreadPoolExecutor, due: list[Candidate], *, capped: bool) -> bool:
+    def _due(self, *ranks: list[str]) -> list[Candidate]:
+        """List what is due, as far as threads are free for it."""
+        free = self._free()
+        return self.leases.due(free, *ranks) if free else []
+
+    def _claim(self, pool: ThreadPoolExecutor, due: list[Candidate]) -> bool:
         """Claim and run; tells whether some were left, to a faster worker or by the cap."""
-        claims = [self.leases.claim(candidate, capped=capped) for candidate in due]
+        claims = [self.leases.claim(each, capped=each.kind in self._capped) for each in due]
         for claim in filter(None, claims):
             self._held[claim.operation_id] = claim
             pool.submit(self._run, claim)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from instar.control.guests.fake_users import USER_HOOKS, FakeUsers
 from instar.wire.agent import (
     AgentInfo,
     DatabaseStatus,
@@ -25,9 +26,12 @@ from instar.wire.agent import (
 from instar.wire.errors import Finding, GuestError, GuestUnreachable, InstarError, NotFound, Severity
 from instar.wire.states import JobState, ServiceStatus
 
+_SERIES = {"mariadb": 2}
+"""How many leading numbers of a version name the format of an engine's data files, where it is not one."""
+
 
 @dataclass
-class FakeDatabase:
+class FakeDatabase(FakeUsers):
     """What lies on one data volume."""
 
     engine_version: str | None = None
@@ -154,10 +158,16 @@ class FakeGuest:
         self._fleet.before.get(hook, lambda: None)()
         if hook in self._fleet.failing:
             raise self._fleet.failing[hook]
-        act = getattr(self, f"_{hook}", None)
-        if act is None:
+        answer: dict[str, Any] = self._act(hook, params) or {}
+        return answer
+
+    def _act(self, hook: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        act: Callable[[dict[str, Any]], dict[str, Any] | None] | None = getattr(self, f"_{hook}", None)
+        if act is not None:
+            return act(params)
+        if hook not in USER_HOOKS:
             raise NotFound(f"There is no hook {hook}")
-        answer: dict[str, Any] = act(params) or {}
+        answer: dict[str, Any] | None = getattr(self._fleet.databases[self._id], hook)(**params)
         return answer
 
     def _prepare(self, params: dict[str, Any]) -> None:
@@ -165,7 +175,7 @@ class FakeGuest:
         if database.engine_version is None:
             database.engine_version = server.manifest.engine_version
             database.databases = [wanted["name"] for wanted in params.get("databases", [])]
-            database.users = {user["name"]: user for user in params.get("users", [])}
+            database.create_users(params.get("users", []))
             database.settings = _spelt(params.get("configuration", {}))
         server.running = True
 
@@ -214,6 +224,10 @@ class FakeGuest:
         ]
 
     def _pre_upgrade(self, params: dict[str, Any]) -> dict[str, Any]:
+        known = params.get("target_parameters")
+        settings = self._fleet.databases[self._id].settings
+        if unknown := [name for name in settings if known and "." not in name and name not in known]:
+            raise GuestError(f"The target does not know {', '.join(unknown)}", remedy="Take it out.")
         self._server().running = False
         return {"read_back": self._read_back(params)}
 
@@ -229,17 +243,32 @@ class FakeGuest:
             if not result.passed and result.policy == "block":
                 raise GuestError(f"Probe {result.name} failed; no client was let in", seen=result.seen)
         probes = [result.model_dump() for result in results]
-        return {"read_back": self._read_back(params), "probes": probes}
+        return {"read_back": self._read_back(params), "probes": probes, **self._order(params)}
+
+    def _order(self, params: dict[str, Any]) -> dict[str, Any]:
+        """Rebuild what is at risk, at 1 MiB a second, or tell of it."""
+        names = [each.index for each in self._fleet.facts.indexes_at_risk]
+        if params.get("text_ordering", "rebuild") == "rebuild":
+            size = sum(each.bytes for each in self._fleet.facts.indexes_at_risk)
+            told = {"indexes": names, "count": len(names), "bytes": size, "seconds": size / (1 << 20)}
+            return {"text_ordering": told, "findings": []}
+        found = [Finding(check="text_ordering", severity=Severity.WARN, seen=name) for name in names]
+        return {"findings": [finding.model_dump(mode="json") for finding in found]}
 
     def _come_back(self, params: dict[str, Any]) -> dict[str, Any]:
         server, database = self._server(), self._fleet.databases[self._id]
-        if str(database.engine_version).partition(".")[0] != server.manifest.engine_version.partition(".")[0]:
+        if self._format(str(database.engine_version)) != self._format(server.manifest.engine_version):
             raise GuestError("The data files are of a newer version", seen=str(database.engine_version))
         database.engine_version = server.manifest.engine_version
         if params.get("configuration") is not None:
             database.settings = _spelt(params["configuration"])
         server.running = True
-        return {"read_back": self._read_back(params)}
+        policy = "warn" if params.get("text_ordering") == "warn" else "rebuild"
+        kept = self._order({"text_ordering": policy})
+        return {"read_back": self._read_back(params), **kept}
+
+    def _format(self, version: str) -> list[str]:
+        return version.split(".")[: _SERIES.get(self._server().manifest.manager, 1)]
 
     def _settle(self, params: dict[str, Any]) -> None:
         return None
@@ -266,13 +295,6 @@ class FakeGuest:
         if params["name"] not in names:
             raise NotFound(f"Database {params['name']} cannot be found.")
         names.remove(params["name"])
-
-    def _list_users(self, params: dict[str, Any]) -> dict[str, Any]:
-        users = self._fleet.databases[self._id].users
-        return {"users": [users[name] for name in sorted(users)]}
-
-    def _create_users(self, params: dict[str, Any]) -> None:
-        self._fleet.databases[self._id].users.update({user["name"]: user for user in params["users"]})
 
 
 def _failed_probe(result: ProbeResult) -> Finding:

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from instar.control.engine.submit import refuse_if_busy
-from instar.control.operations import configure, groups, lookup
+from instar.control.operations import answers, configure, groups, lookup
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.store.tables import Configuration, DatastoreVersion, Instance
 from instar.wire.errors import BadRequest, Busy, Unavailable, Unprocessable
@@ -63,9 +63,9 @@ def detach(desk: Desk, caller: Caller, instance_id: str) -> Submitted | None:
 def _settled(desk: Desk, submitted: Submitted) -> Submitted:
     """Wake a worker and wait; an operation that has not ended in time goes on."""
     desk.wake()
-    for operation in configure.ends(desk, [submitted]):
+    for operation in answers.all_ended(desk, [submitted.operation_id]):
         if operation.state == OperationState.FAILED:
-            error = configure.error_of(operation)
+            error = answers.error_of(operation)
             kind = Unavailable if error.status == Unavailable.status else Unprocessable
             raise kind(
                 "The values could not be put in force; the instance keeps those that it had",

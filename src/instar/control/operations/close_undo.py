@@ -7,6 +7,7 @@ instance, or of one in ERROR, whose next upgrade may yet have to go back to a sn
 """
 
 import logging
+from dataclasses import replace
 
 from sqlalchemy import select
 
@@ -54,9 +55,9 @@ def _is_over(instance: Instance, now: float) -> bool:
 
 def forget(ctx: Context) -> Outcome:
     """Delete the snapshots."""
-    if ctx.instance.volume is not None:
-        undo.forget(ctx)
-    return Done(record={"undo": None, "undo_until": None})
+    outcome = undo.forget(ctx) if ctx.instance.volume is not None else Done()
+    closed = {"undo": None, "undo_until": None}
+    return replace(outcome, record=closed) if isinstance(outcome, Done) else outcome
 
 
 STORY: Story[Context] = Story(

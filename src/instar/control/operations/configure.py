@@ -6,26 +6,23 @@ Clients are served all the while. After a failure, or an abort, the way back `pu
 the instance had in force again, so that the record is true of what runs.
 """
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session
 
 from instar.control.engine.outcomes import Done, Outcome, Step, Story
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
-from instar.control.operations import guest_steps, lookup
+from instar.control.operations import answers, guest_steps, lookup
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.store.tables import Configuration, Instance, Operation
 from instar.wire.agent import ConfigurationApplied, ConfigurationParams
-from instar.wire.errors import Aborted, DeadlinePassed, ErrorBody, GuestUnreachable, InstarError
-from instar.wire.states import InstanceStatus, OperationState
+from instar.wire.errors import Aborted, DeadlinePassed, GuestUnreachable
+from instar.wire.states import InstanceStatus
 
 UNCERTAIN = (Aborted.code, DeadlinePassed.code, GuestUnreachable.code)
 """Errors after which the new values may be in force; after one of its own the guest has put the old back."""
-PAUSES = (0.005, 0.01, 0.02, 0.05)
 
 
 def enter(
@@ -56,30 +53,9 @@ def enter(
     return Submitted(operation.id, instance.id)
 
 
-def ends(desk: Desk, submitted: Sequence[Submitted]) -> list[Operation]:
-    """Wait for operations until all have ended or the desk's time is over, and give them as they are then."""
-    wanted = [one.operation_id for one in submitted]
-    until = time.monotonic() + desk.answer_timeout
-    looks = 0
-    while wanted:
-        with desk.store.read() as session:
-            query = select(Operation).where(Operation.id.in_(wanted))
-            found = list(session.execute(query.options(joinedload(Operation.instance))).scalars())
-        if all(one.state != OperationState.OPEN for one in found) or time.monotonic() >= until:
-            return sorted(found, key=lambda one: wanted.index(one.id))
-        time.sleep(PAUSES[min(looks, len(PAUSES) - 1)])
-        looks += 1
-    return []
-
-
-def error_of(operation: Operation) -> InstarError:
-    """Make the error that a failed operation ended with."""
-    return InstarError.from_body(ErrorBody.model_validate(operation.error))
-
-
 def cause(operation: Operation) -> str:
     """Say in a line why an operation failed; the operation itself tells all of it."""
-    body = error_of(operation).body
+    body = answers.error_of(operation).body
     first = body.seen.strip().partition("\n")[0]
     return f"{body.brief}: {first[:200]}" if first else body.brief
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from instar.control.catalog import versions
+from instar.control.catalog import character_sets, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, submit
 from instar.control.operations import attachment, guest_steps
@@ -85,6 +85,7 @@ def _row(
             remedy=f"Flavors on offer: {', '.join(sorted(known))}",
         )
     _check_names(wanted)
+    character_sets.check(version.manager, wanted.databases, "instance.databases")
     return Instance(
         id=new_id(),
         project=caller.project,
@@ -113,7 +114,7 @@ def _check_names(wanted: rest.CreateInstance) -> None:
             raise BadRequest(
                 f"instance.users: {user.name} is to use databases that are not asked for: {unknown}"
             )
-    names = [(user.name, user.host) for user in wanted.users]
+    names = [(user.name, user.host or "%") for user in wanted.users]
     if len(set(names)) != len(names):
         raise BadRequest("instance.users: a name stands there twice")
 

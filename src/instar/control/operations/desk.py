@@ -7,6 +7,7 @@ from threading import BoundedSemaphore
 from instar.control.providers.base import Abilities, FlavorSpec
 from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
+from instar.wire.agent import TextOrderingPolicy
 from instar.wire.plans import OnFailure, SnapshotPolicy
 
 
@@ -26,6 +27,7 @@ class UpgradeDefaults:
 
     snapshot: SnapshotPolicy = "auto"
     on_failure: OnFailure = "error"
+    text_ordering: TextOrderingPolicy = "rebuild"
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from instar.control.catalog import parameters, versions
-from instar.control.operations import configure
+from instar.control.catalog import managers, parameters, versions
+from instar.control.catalog.dialects import key
+from instar.control.operations import answers, configure
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.store import configurations as store
 from instar.control.store.tables import Configuration, DatastoreVersion, Operation
@@ -26,6 +27,7 @@ from instar.wire.errors import (
     Unprocessable,
 )
 from instar.wire.ids import new_id
+from instar.wire.secrets import HIDDEN, is_secret
 from instar.wire.states import OperationState
 
 
@@ -40,7 +42,8 @@ def find(session: Session, caller: Caller, configuration_id: str, *, lock: bool 
 def checked(session: Session, version: DatastoreVersion, values: Mapping[str, Any]) -> dict[str, Any]:
     """Give the values as the catalogue spells them. Raises Unprocessable with every finding."""
     catalogue = parameters.read(session, version)
-    found = [one for one in parameters.check(catalogue, values) if one.severity is Severity.BLOCK]
+    told = parameters.check(catalogue, values, managers.find(version.manager).dialect)
+    found = [one for one in [*told, *_masked(values)] if one.severity is Severity.BLOCK]
     if found:
         raise Unprocessable(
             f"configuration.values: {len(found)} of them can't be used with {version.name}",
@@ -49,6 +52,19 @@ def checked(session: Session, version: DatastoreVersion, values: Mapping[str, An
             findings=found[:100],
         )
     return parameters.spelt(catalogue, values)
+
+
+def _masked(values: Mapping[str, Any]) -> list[Finding]:
+    """Find masks that were sent as if they were values: what an answer hides would be overwritten."""
+    return [
+        Finding(
+            check=f"configuration.{name}",
+            seen=f"{HIDDEN} stands in answers for the value of {name}, and the group has none",
+            remedy="Send the value itself, or leave the parameter out.",
+        )
+        for name, value in values.items()
+        if value == HIDDEN and is_secret(name)
+    ]
 
 
 def create(desk: Desk, caller: Caller, wanted: rest.NewConfiguration) -> str:
@@ -87,7 +103,7 @@ def edit(desk: Desk, caller: Caller, configuration_id: str, change: rest.Configu
     when one has not ended yet. When no instance took them, the group is put back as it was.
     """
     changed = _change(desk, caller, configuration_id, change, merge=True)
-    operations = configure.ends(desk, changed.submitted)
+    operations = answers.all_ended(desk, [one.operation_id for one in changed.submitted])
     failed = [one for one in operations if one.state == OperationState.FAILED]
     kept = bool(failed) and len(failed) == len(operations) and _put_back(desk, caller, changed)
     _tell(desk, operations, failed, "the group is as it was" if kept else "the group has the new values")
@@ -139,7 +155,8 @@ def _change(
     with desk.store.begin() as session:
         group = find(session, caller, configuration_id, lock=True)
         before = _described(group)
-        values = _merged(group.settings, change.values) if merge else change.values
+        sent = None if change.values is None else _unmasked(group.settings, change.values)
+        values = _merged(group.settings, sent) if merge else sent
         settings = group.settings if values is None else checked(session, group.version, values)
         submitted = _followers(session, desk, caller, group, settings)
         _write(group, change, settings, desk.store.now(session))
@@ -200,7 +217,7 @@ def _tell(desk: Desk, operations: Sequence[Operation], failed: Sequence[Operatio
         Finding(
             check=f"instance {one.instance.name}",
             seen=configure.cause(one),
-            remedy=configure.error_of(one).body.remedy,
+            remedy=answers.error_of(one).body.remedy,
         )
         for one in failed
     ] + [
@@ -223,7 +240,13 @@ def _tell(desk: Desk, operations: Sequence[Operation], failed: Sequence[Operatio
 
 
 def _merged(settings: Mapping[str, Any], change: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Put the change over the settings, whatever the case of a name; a null takes a value out."""
-    names = {name.lower() for name in change or {}}
-    kept = {name: value for name, value in settings.items() if name.lower() not in names}
+    """Put the change over the settings, however a name is spelt; a null takes a value out."""
+    names = {key(name) for name in change or {}}
+    kept = {name: value for name, value in settings.items() if key(name) not in names}
     return kept | {name: value for name, value in (change or {}).items() if value is not None}
+
+
+def _unmasked(settings: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the group's own value in place of the mask that an answer showed for it."""
+    known = {key(name): value for name, value in settings.items() if is_secret(name)}
+    return {name: known.get(key(name), value) if value == HIDDEN else value for name, value in change.items()}

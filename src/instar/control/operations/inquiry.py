@@ -5,6 +5,7 @@ Inquiries take no slot and write no events; they are forgotten soon after their 
 """
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story
@@ -12,6 +13,7 @@ from instar.control.engine.submit import Submission, refuse_if_busy, submit
 from instar.control.operations import answers, lookup
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk
+from instar.control.store.tables import Instance
 from instar.wire.errors import GuestUnreachable, Unavailable
 from instar.wire.states import OperationState
 
@@ -26,16 +28,19 @@ def ask(
     hook: str,
     params: dict[str, Any],
     secrets: dict[str, Any] | None = None,
+    check: Callable[[Instance], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Have a worker call the guest's `hook`, and give its answer, without any password in it.
 
-    `secrets` are merged over `params`, key by key, and sealed on their way. Raises NotFound, Busy, the
+    `secrets` are merged over `params`, key by key, and sealed on their way; `check` sees the instance first
+    and may refuse. Raises NotFound, Busy, the
     guest's own error, or Unavailable when no answer came within the desk's time.
     """
     with desk.store.begin() as session:
         instance = lookup.instance(session, caller, instance_id)
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
+        check(instance)
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,

@@ -133,6 +133,7 @@ def finish(ctx: Context) -> Outcome:
             "configuration_id": kept["configuration_id"],
             "undo": None,
             "undo_until": None,
+            **({} if "forget" in ctx.work.outputs else undo.at_once(ctx)),
         }
     )
 

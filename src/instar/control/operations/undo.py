@@ -5,12 +5,17 @@ format changed; `reason` is set when nothing leads back. When the window closes,
 """
 
 import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from instar.control.engine.outcomes import Done, Outcome, Wait
+from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
 from instar.control.operations.context import Context
-from instar.wire.errors import NeedsConsent
+from instar.control.providers.base import Handle
+from instar.wire.errors import InstarError, NeedsConsent
+
+PATIENCE = 60.0
+"""Seconds that an attempt to delete a snapshot is repeated for, where that may help."""
 
 
 def take_snapshot(ctx: Context) -> Outcome:
@@ -40,6 +45,7 @@ def record(ctx: Context) -> dict[str, Any]:
         "snapshot_at": snapshot.get("taken_at") if crosses else None,
         "configuration_id": ctx.instance.configuration_id,
         "settings": ctx.instance.settings,
+        "text_ordering": ctx.inputs.get("text_ordering", "rebuild"),
         "reason": _reason(crosses=crosses, has_snapshot=handle is not None),
     }
     with ctx.store.read() as session:
@@ -54,10 +60,33 @@ def _reason(*, crosses: bool, has_snapshot: bool) -> str:
 
 def forget(ctx: Context) -> Outcome:
     """Delete every snapshot of the volume but the one that this operation took."""
-    for snapshot in ctx.provider.snapshots(ctx.volume):
-        if snapshot.handle != ctx.output("snapshot").get("handle"):
-            ctx.provider.destroy_snapshot(snapshot.handle)
+    kept = ctx.output("snapshot").get("handle")
+    return discard(
+        ctx, lambda: [one.handle for one in ctx.provider.snapshots(ctx.volume) if one.handle != kept]
+    )
+
+
+def discard(ctx: Context, find: Callable[[], Iterable[Handle]]) -> Outcome:
+    """Delete snapshots. What can't be deleted now is left to the periodic closing of undo windows."""
+    try:
+        for handle in find():
+            ctx.provider.destroy_snapshot(handle)
+    except InstarError as error:
+        if error.body.retryable and ctx.work.waited < PATIENCE:
+            raise
+        return Fail(error, record=leftover(ctx))
     return Done()
+
+
+def leftover(ctx: Context) -> dict[str, Any]:
+    """Have snapshots that are left deleted as if an undo window had just closed, unless one is open."""
+    return at_once(ctx) if ctx.instance.undo_until is None else {}
+
+
+def at_once(ctx: Context) -> dict[str, Any]:
+    """Have the periodic closing of undo windows look at the instance next time."""
+    with ctx.store.read() as session:
+        return {"undo_until": ctx.store.now(session)}
 
 
 def lost_seconds(undo: dict[str, Any], now: float) -> float:

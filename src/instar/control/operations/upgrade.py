@@ -27,7 +27,7 @@ have written to the new version: what they wrote is never reverted unasked.
 from dataclasses import replace
 from typing import Any
 
-from instar.control.catalog import paths, versions
+from instar.control.catalog import parameters, paths, renames, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
 from instar.control.operations import (
@@ -78,7 +78,7 @@ def request(
                 "image_before": instance.image,
                 **chosen.model_dump(),
             },
-            details=_details(instance, target),
+            details=_details(instance, target) | ({"forced": True} if options.force else {}),
         )
         operation = submit(session, desk.store.now(session), STORY, instance, submission)
     desk.wake()
@@ -105,7 +105,9 @@ def preflight(ctx: Context) -> Outcome:
     wanted = planning.Wanted.of(ctx.inputs)
     sight = planning.look(ctx, wanted)
     plan = planning.make(ctx, wanted, sight)
-    error = planning.refusal(plan) or planning.changed_since(ctx, ctx.inputs["plan"], plan)
+    force = bool(ctx.inputs.get("force"))
+    over = planning.overridden(plan, force=force)
+    error = planning.refusal(plan, force=force) or planning.changed_since(ctx, ctx.inputs["plan"], plan)
     if error or sight.image_after is None or sight.read_back is None:
         return Fail(error or InstarError("The upgrade was refused before any downtime"))
     return Done(
@@ -116,7 +118,9 @@ def preflight(ctx: Context) -> Outcome:
             "manifest": sight.image_after.model_dump(),
             "before": sight.read_back.model_dump(),
             "findings": [finding.model_dump(mode="json") for finding in plan.findings],
-        }
+            "overridden": [finding.model_dump(mode="json") for finding in over],
+        },
+        details={"overridden": [finding.seen for finding in over]} if over else {},
     )
 
 
@@ -142,10 +146,21 @@ def pre_upgrade(ctx: Context) -> Outcome:
         target_glibc=manifest.glibc,
         target_icu=manifest.icu,
         method=ctx.inputs["method"],
+        text_ordering=ctx.inputs.get("text_ordering", "rebuild"),
         target_extensions=manifest.extensions,
+        target_parameters=_understood(ctx, manifest.engine_version),
     )
     outcome = guest_steps.run_job(ctx, "pre_upgrade", params)
     return Done({"upgrade_info": dict(outcome.output)}) if isinstance(outcome, Done) else outcome
+
+
+def _understood(ctx: Context, engine_after: str) -> list[str]:
+    """List the parameters that the target version takes; empty while they are not known."""
+    with ctx.store.read() as session:
+        names = parameters.names(session, ctx.inputs["version_id"])
+    version = ctx.instance.version
+    here = ctx.instance.engine_version or version.number
+    return renames.understood(names, version.manager, here, engine_after)
 
 
 @watched
@@ -173,6 +188,7 @@ def post_upgrade(ctx: Context) -> Outcome:
         upgrade_info=ctx.output("pre_upgrade")["upgrade_info"],
         configuration=ctx.output("preflight")["settings"],
         probes=probes.registered(ctx.instance),
+        text_ordering=ctx.inputs.get("text_ordering", "rebuild"),
         resumed=_resumed_at(ctx, "post_upgrade"),
     )
     outcome = guest_steps.run_job(ctx, "post_upgrade", params)
@@ -220,8 +236,9 @@ def _resumed_at(ctx: Context, *steps: str) -> bool:
 
 
 def _moved(ctx: Context) -> set[str]:
-    """Name the settings that the API has put in force: they moved with the configuration."""
-    return {*(ctx.instance.settings or {}), *(ctx.output("preflight")["settings"] or {})}
+    """Name the settings that the API has put in force, and those of which the guest told another value."""
+    adjusted = ctx.output("post_upgrade").get("adjusted", [])
+    return {*(ctx.instance.settings or {}), *(ctx.output("preflight")["settings"] or {}), *adjusted}
 
 
 def tidy(ctx: Context) -> Outcome:

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 
-from instar.control.catalog import parameters
 from instar.control.operations import guest_steps
 from instar.wire.agent import ReadBack
 from instar.wire.errors import Finding, InstarError, Severity
+from instar.wire.secrets import is_secret
 
 
 def lost(before: ReadBack, after: ReadBack) -> list[Finding]:
@@ -42,7 +42,7 @@ def changed(before: ReadBack, after: ReadBack, moved: Collection[str]) -> list[F
 
 
 def _told(name: str, before: str, after: str | None) -> str:
-    if parameters.is_secret(name):
+    if is_secret(name):
         return f"setting {name} is not as it was"
     return f"setting {name} should be {before!r} and is {after!r}"
 

@@ -14,13 +14,14 @@ None of them needs the new server's guest. `inputs["image_before"]` is the image
 from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Wait
-from instar.control.operations import guest_steps
+from instar.control.operations import guest_steps, undo
 from instar.control.operations.context import Context
 from instar.control.operations.guest_steps import watched
 from instar.control.providers.base import Handle
 from instar.control.store.tables import Operation
 from instar.wire.agent import ComeBackParams
 from instar.wire.errors import NeedsConsent, NoWayBack
+from instar.wire.plans import SHARED_FILES
 from instar.wire.states import ServerState, Stretch
 
 AFTER_CLIENTS = ("let_in", "verify")
@@ -40,11 +41,11 @@ def choose(operation: Operation) -> str:
         return _after_clients(operation, snapshot)
     if snapshot.get("handle") or (operation.error or {}).get("code") == "untouched":
         return "stage_return"
-    if operation.inputs["method"] != "link":
+    if operation.inputs["method"] not in SHARED_FILES:
         return "stage_return"
     raise NoWayBack(
         f"Operation {operation.id} is beyond its point of no return",
-        seen="the data files are converted in place (method link), and there is no snapshot",
+        seen="the data files are converted in place, and there is no snapshot",
         remedy="Resume the operation.",
     )
 
@@ -127,7 +128,9 @@ def await_return(ctx: Context) -> Outcome:
 @watched
 def come_back(ctx: Context) -> Outcome:
     """Let the old agent take the data files and let clients in."""
-    return guest_steps.run_job(ctx, "come_back", ComeBackParams(configuration=_settings(ctx)))
+    kept = (ctx.instance.undo or {}) if "undoes" in ctx.inputs else ctx.inputs
+    params = ComeBackParams(configuration=_settings(ctx), text_ordering=kept.get("text_ordering", "rebuild"))
+    return guest_steps.run_job(ctx, "come_back", params)
 
 
 def _settings(ctx: Context) -> dict[str, Any] | None:
@@ -169,10 +172,12 @@ def record_of(seen: dict[str, object]) -> dict[str, object]:
 def drop_snapshot(ctx: Context) -> Outcome:
     """Delete the snapshot that a failed upgrade no longer needs, and stop watching."""
     ctx.outages.end(ctx.work.operation_id)
-    handle = ctx.output("snapshot").get("handle") or ctx.provider.find_snapshot(ctx.volume, ctx.snapshot_name)
-    if handle:
-        ctx.provider.destroy_snapshot(handle)
-    return Done()
+    return undo.discard(ctx, lambda: filter(None, [_own_snapshot(ctx)]))
+
+
+def _own_snapshot(ctx: Context) -> Handle | None:
+    taken: Handle | None = ctx.output("snapshot").get("handle")
+    return taken or ctx.provider.find_snapshot(ctx.volume, ctx.snapshot_name)
 
 
 RETURN: tuple[Step[Context], ...] = (

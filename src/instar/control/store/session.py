@@ -1,14 +1,28 @@
 """The record store: its engine, transactions that write or read, and the store's own clock."""
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, event, func, literal_column, make_url, select
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    create_engine,
+    event,
+    func,
+    literal_column,
+    make_url,
+    select,
+)
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
+IDLE = 1.0
+"""Seconds after which a connection is tested before it is used again."""
 _NOW = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
@@ -44,6 +58,12 @@ class Store:
         with Session(self.engine, expire_on_commit=False) as session:
             yield session
 
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A bare connection for statements that only read: what is asked often needs no more."""
+        with self.engine.connect() as connection:
+            yield connection
+
     @property
     def clock(self) -> ColumnElement[float]:
         """The store's own clock as an SQL expression: seconds since the epoch, fractions included."""
@@ -74,14 +94,36 @@ def _engine(url: URL, pool_size: int) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     isolation = "READ COMMITTED"
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=pool_size,
         max_overflow=pool_size,
-        pool_pre_ping=True,
         isolation_level=isolation,
         hide_parameters=True,
     )
+    _test_idle(engine)
+    return engine
+
+
+def _test_idle(engine: Engine) -> None:
+    """Have connections that lay idle for a while tested before use: the server may have gone meanwhile.
+
+    To test every one, as the pool itself would, is one round trip more for each transaction.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _checkin(_connection: Any, record: Any) -> None:
+        record.info["idle_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _checkout(connection: Any, record: Any, _proxy: Any) -> None:
+        since = record.info.get("idle_since")
+        if since is None or time.monotonic() - since < IDLE:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool makes another one
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -7,6 +7,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 Name = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"[0-9a-zA-Z]")]
 """Trove's `non_empty_string`: 1 to 255 characters, one letter or digit at least."""
 
+Host = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[0-9A-Za-z%_.:/-]+$")]
+"""From where a database user may come: a name or an address, with `%` and `_` as wildcards, or a network."""
+
 
 def _whole(value: Any) -> Any:
     if isinstance(value, bool):

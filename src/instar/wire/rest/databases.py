@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from instar.wire.rest.base import Answer, Link, Name, Request
+from instar.wire.rest.base import Answer, Host, Link, Name, Request
 from instar.wire.rest.instances import DatabaseName, NewDatabase, NewUser
 
 
@@ -17,7 +17,7 @@ class CreateUsersRequest(Request):
 class UserChange(Request):
     name: Name | None = None
     password: str | None = Field(default=None, min_length=1, max_length=255, repr=False)
-    host: Name | None = None
+    host: Host | None = None
 
 
 class UpdateUserRequest(Request):
@@ -27,7 +27,7 @@ class UpdateUserRequest(Request):
 class PasswordChange(Request):
     name: Name
     password: str = Field(min_length=1, max_length=255, repr=False)
-    host: Name | None = None
+    host: Host | None = None
 
 
 class ChangePasswordsRequest(Request):

@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from instar.wire.plans import OnFailure, SnapshotPolicy, UpgradeOptions
-from instar.wire.rest.base import Answer, FlavorRef, Link, Name, Request, VolumeSize
+from instar.wire.agent import TextOrderingPolicy
+from instar.wire.plans import Method, OnFailure, SnapshotPolicy, UpgradeOptions
+from instar.wire.rest.base import Answer, FlavorRef, Host, Link, Name, Request, VolumeSize
 
 
 class Volume(Request):
@@ -32,7 +33,7 @@ class DatabaseName(Request):
 class NewUser(Request):
     name: Name
     password: str = Field(min_length=1, max_length=255, repr=False)
-    host: Name | None = None
+    host: Host | None = None
     databases: list[DatabaseName] = []
 
 
@@ -82,8 +83,9 @@ class UpdateInstance(Request):
     replica_of: Any = None
     slave_of: Any = None
     datastore_version: Name | None = None
-    upgrade_method: Literal["link", "clone", "copy"] | None = Field(
-        default=None, description="ours: how data files cross a major version; with datastore_version only"
+    upgrade_method: Method | None = Field(
+        default=None,
+        description="ours: how data files cross to another format; with datastore_version only",
     )
     upgrade_snapshot: SnapshotPolicy | None = Field(
         default=None, description="ours: whether the volume's state is kept; with datastore_version only"
@@ -91,11 +93,21 @@ class UpdateInstance(Request):
     upgrade_on_failure: OnFailure | None = Field(
         default=None, description="ours: where a failure in the downtime leads; with datastore_version only"
     )
+    upgrade_text_ordering: TextOrderingPolicy | None = Field(
+        default=None,
+        description="ours: what becomes of indexes that a library orders otherwise; with datastore_version "
+        "only",
+    )
     upgrade_plan: str | None = Field(
         default=None,
         min_length=1,
         max_length=64,
         description="ours: hash of the plan that was agreed to; with datastore_version only",
+    )
+    upgrade_force: bool | None = Field(
+        default=None,
+        description="ours: go on where the plan says no; with datastore_version only. What can never work "
+        "is refused all the same, and the guest still refuses what would harm",
     )
     undo_window: Annotated[float, Field(ge=0, le=10 * 366 * 86400)] | None = Field(
         default=None, description="ours: seconds in which an upgrade can be undone; null: the default"
@@ -108,7 +120,9 @@ class UpdateInstance(Request):
             method=self.upgrade_method,
             snapshot=self.upgrade_snapshot,
             on_failure=self.upgrade_on_failure,
+            text_ordering=self.upgrade_text_ordering,
             plan=self.upgrade_plan,
+            force=bool(self.upgrade_force),
         )
 
 

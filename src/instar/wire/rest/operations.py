@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, RootModel
 
-from instar.wire.errors import ErrorBody
+from instar.wire.errors import ErrorBody, Finding
 from instar.wire.rest.base import Answer, Link
 from instar.wire.states import OperationState, StepState, Stretch
 
@@ -39,6 +39,15 @@ class Operation(Answer):
     downtime_seconds: float | None = None
     outage: dict[str, Any] | None = Field(
         default=None, description="what was measured from outside: how long nobody could connect"
+    )
+    overridden: list[Finding] = Field(
+        default=[], description="findings of an upgrade's plan that it was forced to go over"
+    )
+    findings: list[Finding] = Field(
+        default=[], description="what its steps found with clients out, and went on over"
+    )
+    text_ordering: dict[str, Any] | None = Field(
+        default=None, description="indexes that were rebuilt, the largest named; how many, bytes and seconds"
     )
     actor: str = ""
     inputs: dict[str, Any] = Field(default={}, description="frozen at submission, without secrets")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from instar.wire.agent import Probe, ProbeResult
+from instar.wire.agent import Probe, ProbeResult, TextOrderingPolicy
 from instar.wire.plans import Method, OnFailure, Plan, SnapshotPolicy
 from instar.wire.rest.base import Answer, Link, Name, Request
 
@@ -13,9 +13,12 @@ ProbeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.
 
 class NewPlan(Request):
     datastore_version: Name = Field(description="id or name of the version to go to")
-    method: Method | None = Field(default=None, description="how data files cross a major version")
+    method: Method | None = Field(default=None, description="how data files cross to another format")
     snapshot: SnapshotPolicy | None = None
     on_failure: OnFailure | None = None
+    text_ordering: TextOrderingPolicy | None = Field(
+        default=None, description="what becomes of indexes that a library orders otherwise"
+    )
 
 
 class CreatePlanRequest(Request):

@@ -67,6 +67,21 @@ def test_what_is_not_built_is_refused_and_makes_nothing(own_door, more, field):
     assert client.simulate_get(INSTANCES).json["instances"] == []
 
 
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"databases": [{"name": "a", "character_set": "utf8mb4"}]}, "databases.0.character_set"),
+        ({"databases": [{"name": "a", "collate": "no such"}]}, "databases.0.collate"),
+        ({"users": [{"name": "u", "password": "p", "host": "some where"}]}, "users.0.host"),
+    ],
+)
+def test_text_and_hosts_that_no_database_has_are_refused_before_anything_is_made(own_door, more, field):
+    client = own_door.as_("acme-token")
+    answer = client.simulate_post(INSTANCES, json=create(**more))
+    assert (answer.status_code, field in answer.text) == (400, True)
+    assert client.simulate_get(INSTANCES).json == {"instances": []}
+
+
 @pytest.mark.parametrize("nic", [{"net-id": "n"}, {"network_id": "n", "subnet_id": "s"}])
 def test_both_spellings_of_a_network_are_taken_and_an_address_is_not(acme, nic):
     assert acme.simulate_post(INSTANCES, json=create(nics=[nic])).status_code == 200

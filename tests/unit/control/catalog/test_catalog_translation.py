@@ -90,3 +90,31 @@ def test_a_secret_is_not_shown():
 def test_renames_are_those_between_two_releases(before, after, expected):
     assert renames.between("postgresql", before, after) == expected
     assert renames.between("somebody elses", before, after) == {}
+
+
+def test_renames_go_by_more_than_the_first_number():
+    moved = {"tx_isolation": "transaction_isolation", "tx_read_only": "transaction_read_only"}
+    assert renames.between("mariadb", "10.11.14", "11.1.2") == moved
+    assert renames.between("mariadb", "11.0.3", "11.8.6") == moved
+    assert renames.between("mariadb", "11.1.2", "11.8.6") == {}
+
+
+def test_what_a_release_gave_up_is_told_with_the_reason_on_the_way_up_only():
+    gone = renames.given_up("mariadb", "10.11.14", "11.8.6")
+    assert {"innodb_change_buffering", "innodb_defragment", "old_alter_table"} <= gone.keys()
+    assert "innodb_version" not in gone
+    assert renames.given_up("mariadb", "10.6.22", "10.11.14").keys() >= {"innodb_version"}
+    assert renames.given_up("mariadb", "11.8.6", "10.11.14") == {}
+
+
+def test_what_reaches_a_release_under_another_name_is_understood_by_it():
+    known = ["transaction_isolation", "max_connections"]
+    assert renames.understood(known, "mariadb", "10.11.14", "11.8.6") == [*known, "tx_isolation"]
+    assert renames.understood([], "mariadb", "10.11.14", "11.8.6") == []
+
+
+@pytest.mark.parametrize("name", ["innodb-log-file-size", "INNODB_LOG_FILE_SIZE"])
+def test_the_spelling_of_a_name_does_not_matter(name):
+    known = [Parameter(name="innodb_log_file_size", type="integer")]
+    (found,) = parameters.translate({name: "96M"}, known, known, {}, "mysql")
+    assert (found.change, found.target_name) == ("kept", "innodb_log_file_size")

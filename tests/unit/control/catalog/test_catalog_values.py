@@ -121,6 +121,20 @@ def test_an_enum_that_can_be_on_takes_every_word_for_it():
     assert parameters.check([commit], {"synchronous_commit": "t"})
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [("64", 64), ("64k", 2**16), ("1.5G", 3 * 2**29), ("-1", -1), ("1e3", 1000), (" 2T ", 2**41)],
+)
+def test_mariadb_multiplies_by_suffixes(told, expected):
+    assert quantities.read(told, None, "mysql") == expected
+
+
+@pytest.mark.parametrize("told", ["64MB", "0x40", "", "K", "64 kB", "9" * 100])
+def test_what_mariadb_does_not_read_is_no_number(told):
+    with pytest.raises(ValueError, match="suffixes"):
+        quantities.read(told, None, "mysql")
+
+
 @given(
     number=st.integers(min_value=0, max_value=10**6),
     given_unit=st.sampled_from(sorted(MEMORY)),

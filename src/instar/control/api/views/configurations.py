@@ -3,10 +3,10 @@
 from typing import Any
 
 from instar.control.api.views.viewer import present, timestamp
-from instar.control.catalog import parameters
 from instar.control.store.tables import Configuration, DatastoreVersion, Instance
 from instar.wire import rest
 from instar.wire.agent import Parameter
+from instar.wire.secrets import HIDDEN, is_secret
 
 
 def summary(group: Configuration) -> rest.Configuration:
@@ -16,7 +16,7 @@ def summary(group: Configuration) -> rest.Configuration:
 
 def detail(group: Configuration, instances: int) -> rest.Configuration:
     """Show a group with its values, passwords masked; `instances` says to how many it is attached."""
-    values = {name: "***" if parameters.is_secret(name) else value for name, value in group.settings.items()}
+    values = {name: HIDDEN if is_secret(name) else value for name, value in group.settings.items()}
     return rest.Configuration(
         **_summary(group),
         datastore_version_number=group.version.number,

@@ -9,6 +9,9 @@ from instar.control.store.tables import Operation, StepRecord
 from instar.wire import rest
 from instar.wire.states import OperationState, StepState
 
+_SPEAKING = ("post_upgrade", "verify", "come_back")
+"""Steps that tell what they found in the database, in their order."""
+
 
 def summary(operation: Operation, now: float, verbs: list[str]) -> rest.Operation:
     """Show what a list shows; `now` is the store's clock, for what is still under way."""
@@ -40,6 +43,9 @@ def _summary(operation: Operation, now: float, verbs: list[str]) -> dict[str, An
         seconds=round((operation.ended or now) - operation.created, 3),
         downtime_seconds=operation.downtime,
         outage=operation.outage,
+        overridden=operation.outputs.get("preflight", {}).get("overridden") or None,
+        findings=_findings(operation.outputs),
+        text_ordering=_rebuilt(operation.outputs),
         actor=operation.actor,
         inputs=operation.inputs,
         error=operation.error,
@@ -47,6 +53,18 @@ def _summary(operation: Operation, now: float, verbs: list[str]) -> dict[str, An
         came_back=operation.outputs.get("way_back", {}).get("done", False),
         verbs=verbs,
     )
+
+
+def _findings(outputs: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Gather what the steps found that speak to the database; the same is told once."""
+    found = [each for step in _SPEAKING for each in outputs.get(step, {}).get("findings", [])]
+    return [each for at, each in enumerate(found) if each not in found[:at]] or None
+
+
+def _rebuilt(outputs: dict[str, Any]) -> dict[str, Any] | None:
+    """Tell of the last rebuild of indexes; an operation that turned back has made two."""
+    told = [outputs.get(step, {}).get("text_ordering") or {} for step in _SPEAKING]
+    return next((each for each in reversed(told) if each.get("count")), None)
 
 
 def _passed(record: StepRecord, operation: Operation, now: float) -> rest.Step:

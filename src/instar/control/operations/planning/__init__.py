@@ -14,7 +14,7 @@ keeping         plans that were made, held against what is now
 
 from instar.control.operations.planning.history import forecast, remember, sort_of
 from instar.control.operations.planning.keeping import changed_since, choose, keep
-from instar.control.operations.planning.making import make, refusal
+from instar.control.operations.planning.making import make, overridden, refusal
 from instar.control.operations.planning.sight import Sight, look
 from instar.control.operations.planning.wanted import Wanted
 
@@ -27,6 +27,7 @@ __all__ = [
     "keep",
     "look",
     "make",
+    "overridden",
     "refusal",
     "remember",
     "sort_of",

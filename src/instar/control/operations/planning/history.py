@@ -18,19 +18,31 @@ LOOKED_AT = 500
 """Ended operations among which snapshots are looked for, so that a long history costs nothing."""
 COPIES = 20
 """How many copies of snapshots an estimate rests on at most."""
+REBUILDS = 20
+"""How many rebuilds of indexes an estimate rests on at most."""
+TELLING = 8 << 20
+"""Bytes from which on a rebuild tells of more than its beginning and end."""
 _CLASSES = ((1 << 30, "<1G"), (10 << 30, "<10G"), (100 << 30, "<100G"), (1 << 40, "<1T"))
 
 
 def sort_of(
-    manager: str, crossing: tuple[str, str] | None, method: Method, data_bytes: int | None, *, copied: bool
+    manager: str,
+    crossing: tuple[str, str] | None,
+    method: Method,
+    data_bytes: int | None,
+    *,
+    copied: bool,
+    rebuilt: bool = False,
 ) -> str:
     """Name what is alike: engine, change of format (None: it stays), method, size class of the data.
 
-    The method counts where the format changes only; `copied` says that a snapshot is copied meanwhile.
+    The method counts where the format changes only; `copied` says that a snapshot is copied meanwhile,
+    `rebuilt` that indexes are rebuilt.
     """
     parts = [manager, "->".join(crossing) if crossing else "same", method if crossing else "-"]
     parts.append(_size_class(data_bytes))
-    return "|".join([*parts, "snapshot copied"] if copied else parts)
+    parts += ["snapshot copied"] if copied else []
+    return "|".join([*parts, "indexes rebuilt"] if rebuilt else parts)
 
 
 def _size_class(data_bytes: int | None) -> str:
@@ -101,3 +113,16 @@ def _copy_rates(session: Session) -> Iterator[float]:
     for started, ended, copied in session.execute(query):
         if copied and ended is not None and ended > started:
             yield copied / (ended - started)
+
+
+def rebuild_rates(session: Session) -> list[float]:
+    """Give bytes a second of the newest rebuilds of indexes that upgrades had to make."""
+    rebuilt = Operation.outputs["post_upgrade"]["text_ordering"]
+    query = (
+        select(rebuilt["bytes"].as_integer(), rebuilt["seconds"].as_float())
+        .where(Operation.kind == "upgrade", Operation.ended.is_not(None))
+        .order_by(Operation.ended.desc())
+        .limit(LOOKED_AT)
+    )
+    found = ((size or 0, seconds) for size, seconds in session.execute(query) if seconds)
+    return [size / seconds for size, seconds in found if size >= TELLING][:REBUILDS]

@@ -1,7 +1,11 @@
 """Plans that were made: what a request takes over from one, and what has changed since."""
 
+from dataclasses import asdict
+from typing import Any
+
 from sqlalchemy.orm import Session
 
+from instar.control.catalog import managers
 from instar.control.operations.context import Context
 from instar.control.operations.desk import UpgradeDefaults
 from instar.control.store import plans
@@ -21,18 +25,25 @@ def choose(
 ) -> UpgradeOptions:
     """Fill in what a request leaves open: from the plan that it names, else from the defaults.
 
-    Raises BadRequest, naming the field, for a plan that is not known or is another upgrade's.
+    Raises BadRequest, naming the field, for a method that the engine does not have, and for a plan that is
+    not known or is another upgrade's.
     """
+    methods = managers.find(instance.version.manager).methods
+    if options.method not in (None, *methods):
+        raise BadRequest(
+            f"instance.upgrade_method: {target.datastore.name} has no method {options.method}",
+            remedy=f"Leave it out: its data files cross to another format by {' or '.join(methods)}.",
+        )
     given = options.model_dump(exclude_none=True)
     planned = _planned(session, instance, target, options) if options.plan else {}
-    for name in ("method", "snapshot", "on_failure"):
+    for name in ("method", "snapshot", "on_failure", "text_ordering"):
         if planned and given.get(name, planned[name]) != planned[name]:
             raise BadRequest(
                 f"instance.upgrade_{name}: is not the plan's",
                 seen=f"{given[name]} instead of {planned[name]}",
                 remedy="Leave it out, or make a plan with it.",
             )
-    usual = {"method": "link", "snapshot": defaults.snapshot, "on_failure": defaults.on_failure}
+    usual: dict[str, Any] = {"method": methods[0], **asdict(defaults)}
     return UpgradeOptions.model_validate(usual | given | planned)
 
 
@@ -52,6 +63,7 @@ def _planned(
         "method": row.body["method"],
         "snapshot": row.body["snapshot"]["policy"],
         "on_failure": row.body["on_failure"],
+        "text_ordering": row.body["text_ordering"].get("policy", "rebuild"),
         "plan": row.hash,
     }
 

@@ -23,6 +23,10 @@ from instar.control.operations.probes import registered
 from instar.wire.errors import Finding, InstarError, Severity
 from instar.wire.plans import Forecast, Plan, PlannedSnapshot, TextOrdering, Translation, hash_of
 
+FUTILE = frozenset(
+    {"path", "operation", "status", "image", "server", "agent", "guest", "database", "volume", "flavor"}
+)
+"""Checks whose findings no force goes over: what they have found missing is what the upgrade is made of."""
 _WEIGHT = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}
 
 
@@ -38,13 +42,23 @@ def make(ctx: Context, wanted: Wanted, sight: Sight | None = None) -> Plan:
     with ctx.store.read() as session:
         snapshot = _timed(session, snapshot)
         forecast = history.forecast(session, _sort(ctx, wanted, sight, snapshot))
+        ordering = software.text_ordering(sight, wanted.text_ordering, history.rebuild_rates(session))
         created = ctx.store.now(session)
-    return _plan(ctx, wanted, sight, snapshot, forecast, created)
+    return _plan(ctx, wanted, sight, snapshot, ordering, forecast, created)
 
 
-def refusal(plan: Plan) -> InstarError | None:
-    """Make one error of what blocks an upgrade that has not touched anything; None when nothing does."""
-    return guest_steps.verdict(plan.blocking(), "The upgrade was refused before any downtime")
+def refusal(plan: Plan, *, force: bool = False) -> InstarError | None:
+    """Make one error of what blocks an upgrade that has not touched anything; None when nothing does.
+
+    With `force`, only what can never work blocks.
+    """
+    standing = [each for each in plan.blocking() if not (force and each.check not in FUTILE)]
+    return guest_steps.verdict(standing, "The upgrade was refused before any downtime")
+
+
+def overridden(plan: Plan, *, force: bool) -> list[Finding]:
+    """Give the findings that block and that `force` goes over."""
+    return [each for each in plan.blocking() if force and each.check not in FUTILE]
 
 
 def _plan(
@@ -52,6 +66,7 @@ def _plan(
     wanted: Wanted,
     sight: Sight,
     snapshot: PlannedSnapshot,
+    ordering: TextOrdering,
     forecast: Forecast,
     created: float,
 ) -> Plan:
@@ -59,7 +74,7 @@ def _plan(
 
     format_ = {"format_changes": _format_changes(ctx, sight), "snapshot": snapshot.taken}
     point = reversibility.point_of_no_return(wanted, [step.name for step in STORY.steps], **format_)
-    translated, ordering = configuration.translations(ctx, sight), software.text_ordering(sight)
+    translated = configuration.translations(ctx, sight)
     found = _sorted(_findings(ctx, wanted, sight, snapshot, point, translated, ordering))
     basis = _basis(ctx, wanted, sight, snapshot) | configuration.basis(ctx, sight, translated)
     window = ctx.instance.undo_window
@@ -103,7 +118,8 @@ def _findings(
     yield from snapshots.findings(snapshot, sight.volume)
     yield from configuration.findings(ctx, sight, translated)
     yield from software.extensions(sight)
-    yield from software.ordering_findings(sight, ordering)
+    if managers.find(ctx.instance.version.manager).sorts_by_libraries:
+        yield from software.ordering_findings(sight, ordering)
     yield from reversibility.findings(wanted, point, has_old_image=sight.image_before is not None)
 
 
@@ -134,6 +150,7 @@ def _basis(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot
         "snapshot_policy": wanted.snapshot,
         "snapshot_taken": snapshot.taken,
         "on_failure": wanted.on_failure,
+        "text_ordering": wanted.text_ordering,
     }
 
 
@@ -162,4 +179,5 @@ def _sort(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot)
         wanted.method,
         sight.data_bytes,
         copied=snapshot.taken and not snapshot.instant,
+        rebuilt=bool(sight.facts.indexes_at_risk) and wanted.text_ordering == "rebuild",
     )

@@ -6,7 +6,7 @@ from instar.control.engine.outcomes import Step
 from instar.control.operations.context import Context
 from instar.control.operations.planning.wanted import Wanted
 from instar.wire.errors import Finding, Severity
-from instar.wire.plans import PlannedStep
+from instar.wire.plans import SHARED_FILES, PlannedStep
 
 CONVERTS = "post_upgrade"
 """The step in which data files cross to the new format; clients are let in after it."""
@@ -26,12 +26,12 @@ _NONE = "none: only forward, by `instar operation resume`"
 def point_of_no_return(
     wanted: Wanted, names: list[str], *, format_changes: bool, snapshot: bool
 ) -> str | None:
-    """Name the step from which on nothing leads back: link shares the old files with the new server, and
-    after a clone or a copy what clients write goes to the new ones.
+    """Name the step from which on nothing leads back: link and in place work on the old release's own files,
+    and after a clone or a copy what clients write goes to the new ones.
     """
     if not format_changes or snapshot or CONVERTS not in names:
         return None
-    return CONVERTS if wanted.method == "link" else names[names.index(CONVERTS) + 1]
+    return CONVERTS if wanted.method in SHARED_FILES else names[names.index(CONVERTS) + 1]
 
 
 def steps(
@@ -93,7 +93,7 @@ def findings(wanted: Wanted, point: str | None, *, has_old_image: bool) -> Itera
     seen = f"from step {point} on there is no way back"
     if broken:
         seen = f"on_failure is rollback, and {seen}"
-    severity = Severity.BLOCK if broken and wanted.method == "link" else Severity.WARN
+    severity = Severity.BLOCK if broken and wanted.method in SHARED_FILES else Severity.WARN
     yield Finding(check="way_back", severity=severity, seen=seen, remedy=remedy)
 
 

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from instar.control.catalog import catalogues, parameters, paths
+from instar.control.catalog import catalogues, parameters, paths, renames
 from instar.control.operations import guest_steps
 from instar.control.operations.context import Context
 from instar.control.operations.planning.wanted import Wanted
@@ -187,7 +187,7 @@ def _guest(ctx: Context, wanted: Wanted, sight: Sight) -> None:
     sight.read_back = _ask(ctx, sight, "guest", lambda: guest_steps.read_back(ctx))
     if sight.image_after is None:
         return
-    params = _params(ctx, wanted, sight.image_after).model_dump()
+    params = _params(ctx, wanted, sight, sight.image_after).model_dump()
     answer = _ask(ctx, sight, "guest", lambda: ctx.guest.call("check_upgrade", params))
     if answer is not None:
         check = UpgradeCheck.model_validate(answer)
@@ -195,7 +195,7 @@ def _guest(ctx: Context, wanted: Wanted, sight: Sight) -> None:
         sight.facts = check.facts
 
 
-def _params(ctx: Context, wanted: Wanted, manifest: Manifest) -> UpgradeParams:
+def _params(ctx: Context, wanted: Wanted, sight: Sight, manifest: Manifest) -> UpgradeParams:
     """Say where the instance is to go; extensions are held against the image by the plan itself."""
     return UpgradeParams(
         target_engine_version=manifest.engine_version,
@@ -204,5 +204,12 @@ def _params(ctx: Context, wanted: Wanted, manifest: Manifest) -> UpgradeParams:
         target_glibc=manifest.glibc,
         target_icu=manifest.icu,
         method=wanted.method,
+        text_ordering=wanted.text_ordering,
+        target_parameters=renames.understood(
+            [parameter.name for parameter in sight.catalogue_after],
+            ctx.instance.version.manager,
+            sight.engine_before(ctx),
+            manifest.engine_version,
+        ),
         probes=registered(ctx.instance),
     )

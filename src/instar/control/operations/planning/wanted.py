@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from instar.wire.agent import TextOrderingPolicy
 from instar.wire.plans import Method, OnFailure, SnapshotPolicy
 
 
@@ -17,6 +18,7 @@ class Wanted:
     method: Method = "link"
     snapshot: SnapshotPolicy = "auto"
     on_failure: OnFailure = "error"
+    text_ordering: TextOrderingPolicy = "rebuild"
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "Wanted":
