@@ -46,7 +46,7 @@ lint: venv ## format, lint, types, import contracts
 
 .PHONY: check
 check: lint ## lint, then unit and scenario tests: what every change passes
-	$(BIN)/pytest -q -n auto tests/unit tests/scenario
+	$(BIN)/pytest -q -n auto -p no:schemathesis tests/unit tests/scenario
 
 .PHONY: test
 test: lint engines ## everything: check, then contract, crash and live tests
@@ -73,9 +73,21 @@ engines: venv ## build the image whose database programs the contract tests run
 	path=$$($(BIN)/instar image build postgresql-18.6 --image-dir $(TEST_IMAGES) -f value -c path)
 	ln -sfn "$$path/tree" $(TEST_IMAGES)/engines
 
+# A first build takes one to three minutes of a core and some 400 MB; a later one half a minute, or a second when nothing changed.
+SYSTEMS := mariadb-10.11 mariadb-11.8 mariadb-11.8-forky postgresql-15 postgresql-17 postgresql-17.10-bookworm postgresql-17.10-trixie
+.PHONY: images
+images: venv ## build the guest images that are whole systems, for tests; as root, with mmdebstrap (JOBS=2 at a time)
+	printf '%s\n' $(SYSTEMS) | xargs -P $(or $(JOBS),$(shell nproc)) -I{} \
+		$(BIN)/instar image build {} --image-dir $(TEST_IMAGES) -f json -c name -c digest -c seconds
+
 .PHONY: demo
 demo: venv ## create an instance, upgrade it under load, print what happened (KEEP=1 leaves it running)
 	KEEP=$(KEEP) $(BIN)/python demo/demo.py
+
+.PHONY: demo-containers
+demo-containers: venv ## MariaDB in containers, from Debian 12 to 13 and on, under load; as root (KEEP=1 leaves it running)
+	scripts/install-podman
+	KEEP=$(KEEP) $(BIN)/python demo/containers.py
 
 .PHONY: bench
 bench: venv ## run every measured comparison; each prints a table

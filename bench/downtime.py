@@ -27,6 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "demo")]
 
 import real_control_plane  # noqa: E402
+from access import PostgreSQL  # noqa: E402
 from guest_images import Images  # noqa: E402
 from instar.images import build  # noqa: E402
 from instar.images.recipe import load  # noqa: E402
@@ -123,7 +124,7 @@ class Hand:
 def longest_gap(conninfo: str, act: Callable[[], Any]) -> float:
     """Let a client write through something that interrupts it; all that was acknowledged must be there."""
     os.sync()  # what was copied to set the stage is not this act's to write to disk
-    writer = Writer(conninfo)
+    writer = Writer(PostgreSQL(conninfo))
     writer.start()
     writer.wait_for(200)
     writer.reset_gap()
@@ -232,7 +233,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     images = find_images()
-    digest = images.postgresql_18.digest.removeprefix("sha256:")
+    digest = images.new.digest.removeprefix("sha256:")
     programs = images.image_dir / digest / "tree/usr/lib/postgresql"
     with real_control_plane.installed(images, "serve") as plane:
         hand = Hand(plane.home / "hand", programs, "127.120.7.7", None if os.geteuid() else NOBODY)

@@ -7,8 +7,9 @@ longest time without a successful write is the downtime that they saw.
 import threading
 import time
 from dataclasses import dataclass
+from typing import Any
 
-import psycopg
+from access import Access, ask, tell
 
 TABLE = "acknowledged"
 
@@ -31,8 +32,8 @@ class Tally:
 class Writer:
     """Writes rows numbered from 1, each once it has been told that the one before is committed."""
 
-    def __init__(self, conninfo: str, interval: float = 0.003) -> None:
-        self._conninfo = conninfo
+    def __init__(self, access: Access, interval: float = 0.003) -> None:
+        self._access = access
         self._interval = interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
@@ -45,9 +46,11 @@ class Writer:
 
     def start(self) -> None:
         """Make the table and begin to write; returns after the first acknowledged row."""
-        with psycopg.connect(self._conninfo, autocommit=True) as connection:
-            connection.execute(f"CREATE TABLE IF NOT EXISTS {TABLE} (n bigint PRIMARY KEY, at timestamptz)")
-            connection.execute(f"TRUNCATE {TABLE}")
+        tell(
+            self._access,
+            f"CREATE TABLE IF NOT EXISTS {TABLE} (n bigint PRIMARY KEY, at timestamp NOT NULL)",
+            f"TRUNCATE TABLE {TABLE}",
+        )
         self._thread.start()
         self.wait_for(1)
 
@@ -63,11 +66,9 @@ class Writer:
         """End, and count what the database holds of what was acknowledged."""
         self._stop.set()
         self._thread.join()
-        with psycopg.connect(self._conninfo) as connection:
-            query = f"SELECT count(*) FROM {TABLE} WHERE n BETWEEN 1 AND %s"
-            row = connection.execute(query, (self._acknowledged,)).fetchone()
-        assert row is not None
-        return Tally(self._acknowledged, row[0], self._longest, self._errors)
+        query = f"SELECT count(*) FROM {TABLE} WHERE n BETWEEN 1 AND %s"
+        found = ask(self._access, query, (self._acknowledged,))[0]
+        return Tally(self._acknowledged, found, self._longest, self._errors)
 
     @property
     def acknowledged(self) -> int:
@@ -89,18 +90,18 @@ class Writer:
         self._last = time.monotonic()
         while not self._stop.is_set():
             try:
-                with psycopg.connect(self._conninfo, autocommit=True, connect_timeout=2) as connection:
-                    self._write(connection)
-            except psycopg.Error as error:
+                with self._access.connect() as connection, connection.cursor() as cursor:
+                    self._write(cursor)
+            except self._access.errors as error:
                 self._errors += 1
                 self.last_error = str(error).strip()
                 self._stop.wait(0.002)
 
-    def _write(self, connection: "psycopg.Connection[tuple[object, ...]]") -> None:
+    def _write(self, cursor: Any) -> None:
         """Write until told to stop or thrown out; a row whose answer was lost is written again."""
-        statement = f"INSERT INTO {TABLE} VALUES (%s, now()) ON CONFLICT (n) DO NOTHING"
+        statement = self._access.unless_there.format(f"{TABLE} VALUES (%s, now())")
         while not self._stop.is_set():
-            connection.execute(statement, (self._acknowledged + 1,))
+            cursor.execute(statement, (self._acknowledged + 1,))
             now = time.monotonic()
             with self._lock:
                 self._longest = max(self._longest, now - self._last)

@@ -7,20 +7,30 @@ from pathlib import Path
 
 import pytest
 
+from grounds import LOCAL, Ground
 from instar.images import build
 from instar.images.recipe import load
 from instar.wire.agent import Manifest
+from real_engines import LOCAL_POSTGRESQL, Engine
 
 
 @dataclass(frozen=True)
 class Images:
-    """A directory of images, and what was built into it."""
+    """What a control plane in tests works with: images in a directory, their engine, and their ground."""
 
     image_dir: Path
-    postgresql_17: Manifest
-    postgresql_18: Manifest
-    postgresql_17_new_agent: Manifest
-    """As `postgresql_17`, and its agent tells another version."""
+    old: Manifest
+    new: Manifest
+    new_agent: Manifest
+    """As `old`, and its agent tells another version."""
+    others: tuple[Manifest, ...] = ()
+    engine: Engine = LOCAL_POSTGRESQL
+    ground: Ground = LOCAL
+
+    @property
+    def offered(self) -> tuple[Manifest, ...]:
+        """All of them, `old` as what its version means."""
+        return (self.old, self.new, self.new_agent, *self.others)
 
 
 @pytest.fixture(scope="session")
@@ -29,14 +39,18 @@ def images() -> Images:
     return build_all()
 
 
+def image_dir() -> Path:
+    """Where the images of tests are kept."""
+    default = Path(tempfile.gettempdir()) / f"instar-test-images-{os.geteuid()}"
+    return Path(os.environ.get("INSTAR_TEST_IMAGES", default))
+
+
 def build_all() -> Images:
     """Build the images, or find them built; processes that ask at the same time wait for one another."""
-    default = Path(tempfile.gettempdir()) / f"instar-test-images-{os.geteuid()}"
-    image_dir = Path(os.environ.get("INSTAR_TEST_IMAGES", default))
-    recipe = load("postgresql-17.10")
+    directory, recipe = image_dir(), load("postgresql-17.10")
     return Images(
-        image_dir=image_dir,
-        postgresql_17=build(recipe, image_dir),
-        postgresql_18=build(load("postgresql-18.6"), image_dir),
-        postgresql_17_new_agent=build(recipe.stamped("+1"), image_dir),
+        image_dir=directory,
+        old=build(recipe, directory),
+        new=build(load("postgresql-18.6"), directory),
+        new_agent=build(recipe.stamped("+1"), directory),
     )

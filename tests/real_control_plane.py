@@ -1,6 +1,5 @@
 """A real control plane: programs of its own below one directory, on the local provider, with real images."""
 
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 
 from command_line import Ran
+from grounds import Ground
 from guest_images import Images
 from instar.client import Client
 from instar.wire.rest import Operation
@@ -27,6 +27,7 @@ TIMEOUT = 120.0
 _CONFIGURATION = """\
 [DEFAULT]
 state_dir = {home}
+provider = {provider}
 [api]
 port = {port}
 [store]
@@ -37,8 +38,6 @@ poll = 0.1
 [guests]
 interval = 0.5
 limit = 5
-[local]
-address_range = {addresses}
 """
 
 
@@ -51,21 +50,22 @@ class ControlPlane:
     port: int = field(default_factory=lambda: free_port())
     running: list[psutil.Popen] = field(default_factory=list)
 
+    @property
+    def ground(self) -> Ground:
+        """Where its servers run."""
+        return self.images.ground
+
     def configure(self, store_url: str | None = None) -> None:
         """Write `instar.conf` and offer the images; every installation has addresses of its own."""
         text = _CONFIGURATION.format(
             home=self.home,
             port=self.port,
             store=f"url = {store_url}" if store_url else "",
-            addresses=f"127.{128 + os.getpid() % 120}.0.0/16",
+            provider=self.ground.provider,
         )
-        (self.home / "instar.conf").write_text(text)
+        (self.home / "instar.conf").write_text(text + self.ground.configuration())
         (self.home / "images").mkdir()
-        for manifest in (
-            self.images.postgresql_17,
-            self.images.postgresql_18,
-            self.images.postgresql_17_new_agent,
-        ):
+        for manifest in self.images.offered:
             name = manifest.digest.removeprefix("sha256:")
             (self.home / "images" / name).symlink_to(self.images.image_dir / name)
 
@@ -146,7 +146,7 @@ class ControlPlane:
 
     def use_image(self, version: str, digest: str) -> None:
         """Have a datastore version mean another image from now on."""
-        self.client.versions.update(version, "postgresql", image=digest)
+        self.client.versions.update(version, self.images.engine.datastore, image=digest)
 
     def delete_everything(self) -> None:
         """Delete every instance that is there, and wait until all are gone."""
@@ -157,14 +157,9 @@ class ControlPlane:
 
     def leftovers(self) -> list[str]:
         """Tell what of deleted instances is still there: processes, directories, addresses."""
-        local = self.home / "local"
-        found = [
-            str(path) for room in ("servers", "volumes") for path in (local / room).iterdir() if path.is_dir()
-        ]
-        found += [f"address {each}" for each in json.loads((local / "ports.json").read_text())["ports"]]
-        return found + [
+        return self.ground.leftovers(self.home) + [
             str(process)
-            for process in processes_below(local)
+            for process in self.ground.processes_of(self.home)
             if process not in self.running and process.is_running()
         ]
 
@@ -194,11 +189,12 @@ def installed(
         until(lambda: plane.leftovers() == [], TIMEOUT)  # files go in the background
     finally:
         plane.stop()
-        left = processes_below(plane.home)
+        left = plane.ground.processes_of(plane.home)
         for process in left:
             with suppress(psutil.NoSuchProcess):
                 process.kill()
     assert left == []
+    plane.ground.close(plane.home)
     shutil.rmtree(plane.home)
 
 
@@ -207,19 +203,6 @@ def home() -> Path:
     path = Path(tempfile.mkdtemp(prefix="instar-live-", dir="/var/tmp"))
     path.chmod(0o711)
     return path
-
-
-def processes_below(directory: Path) -> list[psutil.Process]:
-    """Find the processes that run a program from below a directory, work there, or were told of it."""
-    return [process for process in psutil.process_iter() if any(_is_below(directory, process))]
-
-
-def _is_below(directory: Path, process: psutil.Process) -> Iterator[bool]:
-    try:
-        for place in (process.exe(), process.cwd(), *process.cmdline()):
-            yield place.startswith(f"{directory}/")
-    except psutil.Error:
-        return
 
 
 def free_port() -> int:

@@ -23,7 +23,7 @@ def installation(images: Images) -> Iterator[ControlPlane]:
 def plane(installation: ControlPlane, images: Images) -> ControlPlane:
     """The control plane, running, its versions as they were registered."""
     installation.ensure_running()
-    installation.use_image("17.10", images.postgresql_17.digest)
+    installation.use_image("17.10", images.old.digest)
     return installation
 
 

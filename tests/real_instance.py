@@ -1,23 +1,25 @@
 """An instance of a real control plane: what a user, an operator and the machine see of it."""
 
-import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, LiteralString
+from typing import Any
 
 import psutil
 import psycopg
 
+import grounds
+from access import Access, ask
 from instar.control.guests.authority import Authority
 from instar.control.guests.channel import Channel, Channels
-from instar.control.providers.local import handles
+from instar.control.providers.directories.handles import key_of
 from instar.wire.errors import GuestUnreachable
 from instar.wire.rest import Instance
 from instar.wire.states import ServiceStatus
-from real_control_plane import ControlPlane, processes_below
+from real_control_plane import ControlPlane
+from real_engines import Engine
 from writer import Writer
 
 DATABASE, USER = "shop", "ada"
@@ -30,22 +32,33 @@ class RealInstance:
     plane: ControlPlane
     id: str
     password: str = field(repr=False)
+    engine: Engine
 
     @classmethod
-    def create(cls, plane: ControlPlane, version: str = "17.10") -> "RealInstance":
-        """Create an instance and wait until it serves."""
-        password = secrets.token_urlsafe(12)
+    def create(
+        cls,
+        plane: ControlPlane,
+        version: str | None = None,
+        *,
+        engine: Engine | None = None,
+        name: str = "live",
+        wait: bool = True,
+    ) -> "RealInstance":
+        """Create an instance, of the engine's old release unless told otherwise; waits until it serves."""
+        password, engine = secrets.token_urlsafe(12), engine or plane.images.engine
         made = plane.client.instances.create(
-            "live",
+            name,
             flavor="1",
             volume_size=1,
-            version=version,
+            datastore=engine.datastore,
+            version=version or engine.old,
             databases=[DATABASE],
             users=[{"name": USER, "password": password, "databases": [{"name": DATABASE}]}],
         )
-        assert made.operation
-        plane.wait(made.operation["id"])
-        return cls(plane, made.id, password)
+        if wait:
+            assert made.operation
+            plane.wait(made.operation["id"])
+        return cls(plane, made.id, password, engine)
 
     # -- as a user sees it
 
@@ -71,20 +84,22 @@ class RealInstance:
 
     @contextmanager
     def connect(self, user: str = USER, password: str | None = None) -> Iterator[psycopg.Connection[Any]]:
-        """Connect as a user would."""
+        """Connect to PostgreSQL as a user would."""
         with psycopg.connect(self.conninfo(user, password), autocommit=True) as connection:
             yield connection
 
-    def ask(self, query: LiteralString, user: str = USER, password: str | None = None) -> list[Any]:
+    def access(self, user: str = USER, password: str | None = None, database: str = DATABASE) -> Access:
+        """Give a user's way in."""
+        return self.engine.access(self.address, user, password or self.password, database)
+
+    def ask(self, query: str, user: str = USER, password: str | None = None) -> list[Any]:
         """Ask the database; gives the rows, as plain values where there is one column."""
-        with self.connect(user, password) as connection:
-            rows = connection.execute(query).fetchall()
-        return [row[0] if len(row) == 1 else row for row in rows]
+        return ask(self.access(user, password), query)
 
     @contextmanager
     def written_to(self) -> Iterator[Writer]:
         """Have a client write throughout; at the end all that was acknowledged to it must be there."""
-        writer = Writer(self.conninfo())
+        writer = Writer(self.access())
         writer.start()
         writer.wait_for(20)
         yield writer
@@ -106,12 +121,16 @@ class RealInstance:
     @property
     def server(self) -> Path:
         """The directory of its server."""
-        return self.plane.home / "local/servers" / handles.key_of(f"instar-{self.id}")
+        return self._room / "servers" / key_of(f"instar-{self.id}")
 
     @property
     def volume(self) -> Path:
         """The content of its data volume."""
-        return self.plane.home / "local/volumes" / handles.key_of(f"instar-{self.id}") / "data"
+        return self._room / "volumes" / key_of(f"instar-{self.id}") / "data"
+
+    @property
+    def _room(self) -> Path:
+        return self.plane.home / self.plane.ground.provider
 
     def is_healthy(self) -> bool:
         """Tell whether its agent answers and says that the database serves."""
@@ -128,14 +147,23 @@ class RealInstance:
 
     # -- as the machine sees it
 
+    def in_guest(self, *words: str) -> str:
+        """Run a program in its container, as the machine's owner may; gives what it prints."""
+        container = next(
+            name
+            for name in grounds.podman("ps", "--format", "{{.Names}}").split()
+            if self.server.name in name
+        )
+        return grounds.podman("exec", container, *words).strip()
+
     def processes(self, pattern: str = "") -> list[psutil.Process]:
         """List its processes whose command line matches; all of them unless told otherwise."""
-        found = [*processes_below(self.server), *processes_below(self.volume), *self._machines()]
-        return [each for each in {*found} if re.search(pattern, _command(each))]
+        return grounds.matching(self.plane.ground.processes(self.server, self.volume), pattern)
 
     def guest_processes(self) -> list[psutil.Process]:
         """List the processes of its present server, without the machine that supervises them."""
-        return [each for each in self.processes() if each not in self._machines()]
+        machines = self.machines()
+        return [each for each in self.processes() if each not in machines]
 
     def agents(self) -> list[psutil.Process]:
         """List its agents."""
@@ -143,25 +171,20 @@ class RealInstance:
 
     def postmasters(self) -> list[psutil.Process]:
         """List its database servers."""
-        return self.processes(r"bin/postgres -D")
+        return self.processes(self.engine.server)
+
+    def machines(self) -> set[psutil.Process]:
+        """List what looks after its agent."""
+        return self.plane.ground.machines(self.server, self.volume)
 
     def cut_power(self) -> None:
         """Kill everything of it at once, the machine included."""
         while left := self.processes():
-            for process in left:
-                with suppress(psutil.NoSuchProcess):
-                    process.kill()
+            grounds.kill(set(left))
 
     def is_one_of_each(self) -> bool:
         """Tell whether exactly one machine, one agent and one database server are at work."""
-        return [len(self._machines()), len(self.agents()), len(self.postmasters())] == [1, 1, 1]
-
-    def _machines(self) -> list[psutil.Process]:
-        return [
-            each
-            for each in psutil.process_iter()
-            if "machine.supervisor" in _command(each) and str(self.server) in _command(each)
-        ]
+        return [len(self.machines()), len(self.agents()), len(self.postmasters())] == [1, 1, 1]
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -170,10 +193,3 @@ def is_alive(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _command(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""

@@ -1,12 +1,12 @@
 """The stories that faults strike in, with real machines: what comes before, how each begins and ends."""
 
-import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
 from striking_plane import StrikingPlane
 
+from access import tell
 from guest_images import Images
 from instar.client.errors import OperationFailed
 from instar.control.engine.outcomes import Step
@@ -16,15 +16,12 @@ from instar.control.operations.stories import STORIES
 from instar.wire.rest import Operation
 from instar.wire.states import OperationState
 from real_control_plane import TIMEOUT
-from real_instance import DATABASE, USER, RealInstance
+from real_engines import Engine
+from real_instance import DATABASE, RealInstance
 from waiting import until
 
-PROBE = {
-    "database": DATABASE,
-    "sql": "SELECT current_setting('server_version_num')::int < 180000",
-    "expected": "t",
-}
-"""Holds before an upgrade to 18 and not after it."""
+OLD, NEW = "old", "new"
+"""Two releases of an engine, whatever their versions are called."""
 
 
 @dataclass
@@ -35,11 +32,20 @@ class Stage:
     images: Images
     instance: RealInstance | None = None
 
+    @property
+    def engine(self) -> Engine:
+        """The engine of all instances."""
+        return self.images.engine
+
+    def version(self, release: str) -> str:
+        """Give the name of a release's version."""
+        return {OLD: self.engine.old, NEW: self.engine.new}[release]
+
     def at_rest(self) -> RealInstance:
-        """Give an instance that serves on 17.10, the last story's where that is one."""
+        """Give an instance that serves on the old release, the last story's where that is one."""
         self.plane.ensure_running()
         self.plane.withdraw()
-        self.plane.use_image("17.10", self.images.postgresql_17.digest)
+        self.plane.use_image(self.engine.old, self.images.old.digest)
         self.plane.wait_until_idle()
         if self.instance is not None and not self._is_as_new(self.instance):
             self.plane.client.instances.delete(self.instance.id)
@@ -50,47 +56,38 @@ class Stage:
 
     def new(self, *, wait: bool = False) -> RealInstance:
         """Create an instance."""
-        password = secrets.token_urlsafe(12)
-        made = self.plane.client.instances.create(
-            "struck",
-            flavor="1",
-            volume_size=1,
-            version="17.10",
-            databases=[DATABASE],
-            users=[{"name": USER, "password": password, "databases": [{"name": DATABASE}]}],
-        )
-        if wait:
-            self.plane.wait((made.operation or {})["id"])
-        return RealInstance(self.plane, made.id, password)
+        return RealInstance.create(self.plane, name="struck", wait=wait)
 
-    def upgraded(self, version: str) -> RealInstance:
+    def upgraded(self, release: str) -> RealInstance:
         """Give an instance that was upgraded, and can go back."""
-        last = self.instance
+        last, version = self.instance, self.version(release)
         if last and last.shown.status == "ACTIVE" and last.version == version and last.shown.undo:
             return last
         instance = self.at_rest()
-        self.plane.wait(upgrades(version)(self, instance))
+        self.plane.wait(upgrades(release)(self, instance))
         return instance
 
     def refused_by_probe(self) -> RealInstance:
-        """Give an instance whose probe will not like 18."""
+        """Give an instance with a probe that holds before an upgrade to the new release, and not after."""
         instance = self.at_rest()
-        self.plane.client.probes.create(instance.id, "release", **PROBE)
+        self.plane.client.probes.create(
+            instance.id, "release", database=DATABASE, sql=self.engine.is_old, expected="1"
+        )
         return instance
 
     def broken(self) -> RealInstance:
-        """Give an instance whose upgrade to 18.6 ended in ERROR."""
+        """Give an instance whose upgrade to the new release ended in ERROR."""
         instance = self.refused_by_probe()
         with suppress(OperationFailed):
-            self.plane.wait(upgrades("18.6")(self, instance))
+            self.plane.wait(upgrades(NEW)(self, instance))
         assert instance.shown.status == "ERROR"
         return instance
 
     def held(self, step: str) -> RealInstance:
-        """Give an instance whose upgrade to 18.6 stands still before a step."""
+        """Give an instance whose upgrade to the new release stands still before a step."""
         instance = self.at_rest()
         self.plane.order("upgrade", step)
-        upgrades("18.6")(self, instance)
+        upgrades(NEW)(self, instance)
         until(self.plane.reached, TIMEOUT)
         return instance
 
@@ -107,25 +104,28 @@ class Stage:
             self.plane.client.probes.delete(instance.id, probe.name)
         if shown.undo and shown.undo.possible:
             self.plane.wait(undoes(self, instance))
-        return instance.version == "17.10" and instance.shown.undo is None
+        return instance.version == self.engine.old and instance.shown.undo is None
 
 
 def mark(instance: RealInstance) -> None:
     """Write what must be there whatever happens."""
-    with instance.connect() as connection:
-        connection.execute("CREATE TABLE IF NOT EXISTS marks (n serial)")
-        connection.execute("INSERT INTO marks DEFAULT VALUES")
+    tell(
+        instance.access(),
+        "CREATE TABLE IF NOT EXISTS marks (at timestamp NOT NULL)",
+        "INSERT INTO marks VALUES (now())",
+    )
 
 
 Begin = Callable[[Stage, RealInstance], Operation]
 
 
-def upgrades(version: str, **options: str) -> Begin:
-    """Begin an upgrade; the same version means its other image."""
+def upgrades(release: str, **options: str) -> Begin:
+    """Begin an upgrade; the old release means its other image."""
 
     def begin(stage: Stage, instance: RealInstance) -> Operation:
-        if version == "17.10":
-            stage.plane.use_image(version, stage.images.postgresql_17_new_agent.digest)
+        version = stage.version(release)
+        if release == OLD:
+            stage.plane.use_image(version, stage.images.new_agent.digest)
         started = stage.plane.client.instances.upgrade(instance.id, version, **options)
         assert started
         return started
@@ -163,7 +163,9 @@ def configures(stage: Stage, instance: RealInstance) -> Operation:
         started = client.detach(instance.id)
     else:
         group = next((each for each in client.list() if each.name == "web"), None)
-        group = group or client.create("web", {"work_mem": 8192}, version="17.10")
+        engine = stage.engine
+        name, value, _ = engine.setting
+        group = group or client.create("web", {name: value}, datastore=engine.datastore, version=engine.old)
         started = client.attach(instance.id, group.id)
     assert started
     return started
@@ -200,8 +202,7 @@ class RealTale:
     steps: tuple[str, ...]
     before: Callable[[Stage], RealInstance]
     begin: Begin
-    version: str = "17.10"
-    running: str = "17.10"
+    release: str = OLD
     state: OperationState = OperationState.SUCCEEDED
     snapshots: tuple[int, ...] = (0,)
     is_written_to: bool = True
@@ -227,17 +228,17 @@ TALES = (
     RealTale("create", "create", _steps("create"), lambda stage: stage.new(), creates, is_written_to=False),
     RealTale("configure", "configure", _steps("configure"), Stage.at_rest, configures),
     RealTale("restart", "restart", _steps("restart"), Stage.at_rest, restarts),
-    RealTale("upgrade, same release", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades("17.10"),
+    RealTale("upgrade, same release", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades(OLD),
              snapshots=(0, 1)),
-    RealTale("undo, same release", "rollback", _steps("rollback"), lambda stage: stage.upgraded("17.10"),
+    RealTale("undo, same release", "rollback", _steps("rollback"), lambda stage: stage.upgraded(OLD),
              undoes),
-    RealTale("upgrade, major", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades("18.6"), "18.6", "18.6",
+    RealTale("upgrade, major", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades(NEW), NEW,
              snapshots=(1,)),
-    RealTale("undo, major", "rollback", _steps("rollback"), lambda stage: stage.upgraded("18.6"), undoes,
+    RealTale("undo, major", "rollback", _steps("rollback"), lambda stage: stage.upgraded(NEW), undoes,
              is_written_to=False),
     RealTale("upgrade that fails and goes back", "upgrade",
              _names(UPGRADE.steps, until="post_upgrade") + _names(RETURN), Stage.refused_by_probe,
-             upgrades("18.6", on_failure="rollback"), state=FAILED),
+             upgrades(NEW, on_failure="rollback"), state=FAILED),
     RealTale("rollback of a failed upgrade", "upgrade", _names(RETURN), Stage.broken, rolls_back,
              state=FAILED, is_written_to=False),
     RealTale("abort before the rebuild", "upgrade", _names(START_AGAIN), lambda stage: stage.held("snapshot"),

@@ -13,7 +13,7 @@ import psutil
 import real_control_plane
 from guest_images import Images
 from instar.client.errors import NotFound
-from instar.control.providers.local import handles
+from instar.control.providers.directories.handles import key_of
 from instar.wire.rest import Operation
 from instar.wire.states import OperationState
 from real_control_plane import INSTAR, TIMEOUT, ControlPlane
@@ -110,8 +110,8 @@ class StrikingPlane(ControlPlane):
 
     def leaked(self) -> list[str]:
         """Name directories of servers and volumes that are no instance's."""
-        known = {handles.key_of(f"instar-{each.id}") for each in self.client.instances.list()}
-        rooms = (self.home / "local" / room for room in ("servers", "volumes"))
+        known = {key_of(f"instar-{each.id}") for each in self.client.instances.list()}
+        rooms = (self.home / self.ground.provider / room for room in ("servers", "volumes"))
         return [
             str(path) for room in rooms for path in room.iterdir() if path.is_dir() and path.name not in known
         ]

@@ -94,7 +94,7 @@ def test_a_disk_that_fills_up_during_pg_upgrade(stage: Stage, disk: Path, on_fai
 
 def test_an_image_that_is_gone_at_the_rebuild(stage: Stage) -> None:
     instance = stage.at_rest()
-    image = stage.plane.home / "images" / stage.images.postgresql_18.digest.removeprefix("sha256:")
+    image = stage.plane.home / "images" / stage.images.new.digest.removeprefix("sha256:")
     stage.plane.order("upgrade", "rebuild")
     with instance.written_to():
         operation = upgrades("18.6", on_failure="rollback")(stage, instance)

@@ -10,7 +10,7 @@ from typing import Any
 import fault_rows
 import pytest
 from fault_rows import Row
-from real_tales import TALES, RealTale, Stage, mark
+from real_tales import OLD, TALES, RealTale, Stage, mark
 from striking_plane import AGENT, DATABASE, FAULTS, FROZEN_WORKER, KILLED_WORKER, SERVER, striking_plane
 
 from guest_images import Images
@@ -181,8 +181,9 @@ def check(stage: Stage, cell: RealCell, instance: RealInstance) -> str:
     until(instance.is_one_of_each, TIMEOUT)
     until(instance.is_healthy, TIMEOUT)
     shown = instance.shown
-    assert (shown.status, shown.fault, instance.version) == ("ACTIVE", None, tale.version)
-    assert instance.ask("SHOW server_version") == [tale.running]
+    version = stage.version(tale.release)
+    assert (shown.status, shown.fault, instance.version) == ("ACTIVE", None, version)
+    assert instance.ask(instance.engine.is_old) == [tale.release == OLD]
     if tale.name == "create":
         mark(instance)
         stage.plane.client.instances.delete(instance.id)
@@ -190,7 +191,7 @@ def check(stage: Stage, cell: RealCell, instance: RealInstance) -> str:
         assert instance.ask("SELECT count(*) > 0 FROM marks") == [True]
         assert snapshots(instance) in tale.snapshots
         until(lambda: stage.plane.leaked() == [], TIMEOUT)  # what was deleted goes in the background
-    return f"ACTIVE on {tale.running}"
+    return f"ACTIVE on {version}"
 
 
 def snapshots(instance: RealInstance) -> int:

@@ -72,9 +72,9 @@ def test_an_upgrade_keeps_what_is_the_users(
     plane: ControlPlane, instance: RealInstance, images: Images, case: str
 ) -> None:
     version, manifest = {
-        "major": ("18.6", images.postgresql_18),
-        "same image": ("17.10", images.postgresql_17),
-        "agent only": ("17.10", images.postgresql_17_new_agent),
+        "major": ("18.6", images.new),
+        "same image": ("17.10", images.old),
+        "agent only": ("17.10", images.new_agent),
     }[case]
     furnish(instance)
     plane.use_image(version, manifest.digest)

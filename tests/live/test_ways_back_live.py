@@ -132,14 +132,12 @@ def is_at(plane: ControlPlane, operation: Operation, step: str) -> bool:
 def with_broken_agent(plane: ControlPlane, images: Images, tmp: Path) -> str:
     """Make an image whose agent ends as soon as it starts; gives its digest."""
     root = tmp / "broken"
-    shutil.copytree(
-        store.path_of(images.image_dir, images.postgresql_17.digest) / "tree", root, symlinks=True
-    )
+    shutil.copytree(store.path_of(images.image_dir, images.old.digest) / "tree", root, symlinks=True)
     program = next(root.glob("**/instar/agent/__main__.py"))
     program.chmod(0o644)
     program.write_text("raise SystemExit('no agent today')\n")
     changes = {"digest": tree.digest(root), "recipe": "postgresql-17.10-without-agent"}
-    manifest = images.postgresql_17.model_copy(update=changes)
+    manifest = images.old.model_copy(update=changes)
     store.keep(plane.home / "images", root, manifest, [])
     return manifest.digest
 
@@ -178,7 +176,7 @@ def test_the_same_version_is_undone_with_every_write_kept(
     plane: ControlPlane, images: Images, instance: RealInstance
 ) -> None:
     before = instance.shown.image
-    plane.use_image("17.10", images.postgresql_17_new_agent.digest)
+    plane.use_image("17.10", images.new_agent.digest)
     with instance.written_to():
         instance.upgrade("17.10")
         assert instance.shown.image != before
