@@ -147,7 +147,7 @@ def test_a_variable_that_the_target_removed_blocks_and_forced_is_refused_by_the_
     with container.written_to():
         operation = fail(container, target, force=True)
     assert operation.error
-    assert (operation.step, REMOVED in operation.error.sentence()) == ("pre_upgrade", True)
+    assert (operation.turned_back_at, REMOVED in operation.error.sentence()) == ("pre_upgrade", True)
     assert (container.shown.status, container.version) == ("ACTIVE", system_images.old.version_name)
     assert container.agent.info().boot_id == boot
     assert container.ask(f"SELECT @@global.{REMOVED}") == [20]

@@ -61,6 +61,7 @@ class Order:
                 "manager": self.recipe.manager,
                 "engine_version": self.recipe.engine_version,
                 "version_name": self.recipe.version_name,
+                "upgrade_from": list(self.recipe.upgrade_from),
                 "agent_version": self.agent_version,
                 **known,
             }

@@ -44,6 +44,14 @@ def test_an_image_is_registered_once_and_its_version_keeps_it(store):
         assert (version.image, version.number, version.active) == ("sha256:old", "17.10", True)
 
 
+def test_a_version_begins_with_the_ranges_that_its_image_can_take_over(store):
+    with store.begin() as session:
+        far = manifest("17", "17.12").model_copy(update={"upgrade_from": [">=15,<18"]})
+        made = register.register_image(session, "sha256:far", far)
+        assert made is not None
+        assert made.upgrade_from == [">=15,<18"]
+
+
 def test_the_newest_active_version_is_the_default_whatever_came_first(store):
     with store.begin() as session:
         for name, number in (("edge", "18.6"), ("9", "9.6"), ("17", "17.10")):
