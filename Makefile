@@ -49,13 +49,20 @@ check: lint ## lint, then unit and scenario tests: what every change passes
 	$(BIN)/pytest -q -n auto -p no:schemathesis tests/unit tests/scenario
 
 .PHONY: test
-test: lint engines ## everything: check, then contract, crash and live tests
+test: lint engines systems ## everything: check, then contract, crash and live tests
 	$(BIN)/pytest -q -n auto tests/unit tests/scenario $(wildcard tests/contract tests/crash)
 	$(BIN)/pytest -q tests/live
 
+LIVE ?= tests/live
 .PHONY: live
-live: engines ## live tests only: real processes and databases
-	$(BIN)/pytest -q tests/live
+live: engines ## live tests only: real processes and databases (LIVE=tests/live/test_kills.py for some of them)
+	$(BIN)/pytest -q $(LIVE)
+
+.PHONY: systems
+systems: venv ## `make images`, where this machine can; elsewhere the tests that want them skip and say why
+	if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null && command -v podman >/dev/null; then
+		$(MAKE) images
+	fi
 
 .PHONY: test-crash
 test-crash: engines ## the whole crash suite (an hour or two), and the fault table in docs/reference made from it
