@@ -190,6 +190,7 @@ class MariaDB(Engine):
             "bin/mariadb-upgrade",
             "bin/mariadb-check",
             "bin/mariadb",
+            "bin/mariadb-tzinfo-to-sql",
         )
         found = [Path("/usr") / name for name in names]
         if not all(path.exists() for path in found):

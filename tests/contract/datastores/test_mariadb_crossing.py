@@ -1,5 +1,6 @@
 """MariaDB's way from image to image: what crosses, what is refused, how it serves again after a failure."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -80,8 +81,8 @@ def writer(old: Machine) -> Iterator[Writer]:
     found.stop()
 
 
-def target(version: str = MARIADB.version, **more: Any) -> dict[str, Any]:
-    return {"target_engine_version": version, "target_image_digest": "sha256:x", **more}
+def target(version: str = "", **more: Any) -> dict[str, Any]:
+    return {"target_engine_version": version or MARIADB.version, "target_image_digest": "sha256:x", **more}
 
 
 def leave(machine: Machine, **params: Any) -> dict[str, Any]:
@@ -261,6 +262,9 @@ def test_what_is_missing_afterwards_keeps_clients_out(make_machine: Make, old: M
 def test_upgrade_of_an_older_series_brings_system_tables_up_to_date(make_machine: Make, old: Machine) -> None:
     with old.connect() as client:
         client.execute("CREATE TABLE t AS SELECT seq FROM seq_1_to_1000")
+        client.execute("CREATE TABLE gone (n int)")
+        client.execute("CREATE VIEW broken AS SELECT n FROM gone")
+        client.execute("DROP TABLE gone")
     info = leave(old)
     appear_older(old)
     new = make_machine(MARIADB, before=old)
@@ -358,6 +362,23 @@ def test_server_killed_while_leaving_serves_again(old: Machine, writer: Writer) 
         old.job("pre", "pre_upgrade", **target("11.8.6"))
     writer.writes_on()
     assert old.status() == "HEALTHY"
+    writer.stop()
+    assert writer.lost() == 0
+
+
+def test_server_killed_after_the_freeze_has_lost_nothing(old: Machine, writer: Writer) -> None:
+    lazily = {"innodb_flush_log_at_trx_commit": 0, "max_connections": 77}
+    old.job("lazily", "apply_configuration", configuration=lazily)
+    writer.writes_on()
+    old.start_job("pre", "pre_upgrade", **target("11.8.6"))
+    wait_for(lambda: (old.volume / "instar/desired").read_text() == "upgrading", "the freeze")
+    if server := old.engine.server(old):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server, signal.SIGKILL)
+    with contextlib.suppress(InstarError):
+        old.job("pre", "pre_upgrade", **target("11.8.6"))
+    old.job("let-in", "start")
+    writer.writes_on()
     writer.stop()
     assert writer.lost() == 0
 

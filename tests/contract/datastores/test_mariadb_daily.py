@@ -157,6 +157,34 @@ def test_administrators_files_go_above_what_follows_from_the_size(machine: Machi
         assert client.value("SELECT @@global.wait_timeout") == 300
 
 
+def test_time_zones_have_names(machine: Machine) -> None:
+    with pytest.raises(BadRequest, match="time zone"):
+        machine.job("none", "apply_configuration", configuration={"default_time_zone": "Middle/Earth"})
+    told = machine.job("a", "apply_configuration", configuration={"default_time_zone": "Europe/Berlin"})
+    assert told["pending_restart"] == ["default_time_zone"]
+    machine.job("restart", "restart")
+    with machine.connect() as client:
+        assert client.value("SELECT @@global.time_zone") == "Europe/Berlin"
+        assert str(client.value("SELECT CONVERT_TZ('2020-07-01', 'UTC', 'Asia/Tokyo')")) == (
+            "2020-07-01 09:00:00"
+        )
+
+
+def test_creation_with_a_named_time_zone(make_machine: Callable[..., Machine]) -> None:
+    machine = make_machine(MARIADB)
+    wanted = {"default-time-zone": "Europe/Berlin"}
+    machine.job("create", "prepare", databases=[{"name": DATABASE}], users=[USER], configuration=wanted)
+    with machine.connect() as client:
+        assert client.value("SELECT @@global.time_zone") == "Europe/Berlin"
+    for pid in servers(machine):
+        assert b"no-sync" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_loose_value_is_not_told_as_overridden(machine: Machine) -> None:
+    told = machine.job("a", "apply_configuration", configuration={"loose_wait_timeout": 1000})
+    assert told["overridden"] == []
+
+
 def test_start_that_fails_names_the_option_and_the_keeper_tries_again(machine: Machine) -> None:
     write(machine, "60-mine.cnf", "[mysqld]\nno-such-thing = 1\n")
     with pytest.raises(GuestError, match="no_such_thing"):

@@ -41,6 +41,11 @@ MARIADB = Dialect(
         "innodb-undo-directory",
         "aria-log-dir-path",
     ),
+    time_zones=("usr/bin/mariadb-tzinfo-to-sql", "usr/bin/mariadb"),
+    building={
+        "loose-debug-no-sync": "1",  # some 900 times the disk would be waited for
+        "default-time-zone": "SYSTEM",
+    },
     closed={
         "event-scheduler": "OFF",
         "skip-slave-start": "1",

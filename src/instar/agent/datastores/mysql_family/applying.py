@@ -27,7 +27,7 @@ from instar.agent import commands
 from instar.agent.datastores import desire
 from instar.agent.datastores.base import Report
 from instar.agent.datastores.desire import Desire
-from instar.agent.datastores.mysql_family import configuration, refusals, variables
+from instar.agent.datastores.mysql_family import configuration, refusals, time_zones, variables
 from instar.agent.datastores.mysql_family.daemon import FIXED, Daemon
 from instar.agent.datastores.mysql_family.server import Server
 from instar.agent.datastores.mysql_family.sessions import Session, refusal, session, told
@@ -57,7 +57,9 @@ def apply(server: Server, params: ConfigurationParams, report: Report) -> dict[s
     before = configuration.names(server.layout.configuration, server.dialect)
     report("trying the values", 10)
     target = _try_out(daemon, wanted)
-    if daemon.lets_in() is None:
+    if daemon.lets_in() is not None:
+        time_zones.provide(daemon, wanted)
+    else:
         return _begin_with(server, wanted, before | _named(wanted), target, report).model_dump()
     with session(daemon) as connection:
         report("putting the values in place", 50)
@@ -230,7 +232,7 @@ def _overridden(server: Server) -> set[str]:
     return {
         name
         for name in configuration.names(server.layout.configuration, server.dialect)
-        if last.get(name) != ours
+        if last.get(name.removeprefix("loose_")) != ours
     }
 
 

@@ -24,6 +24,8 @@ _PACKAGES = "var/lib/dpkg/status"
 FILES, _NOTE = "files", "note.json"
 _RESTORED = "var/lib/instar/configuration-restored"
 """On the root disk, which knows by it that what was saved has reached it."""
+_OF_THE_IMAGE = ("/usr/", "/etc/alternatives/")
+"""Where links lead to what an image brings."""
 _GENERATED = ("debian.cnf",)
 """Files that a package's installation made; they are of no use to anybody."""
 
@@ -68,16 +70,26 @@ class Folder:
         return {name for name, digest in packaged.items() if _digest(self.path / name) == digest}
 
     def carried(self) -> dict[str, Path]:
-        """Give the files that cross to another image."""
+        """Give the files that cross to another image; a file elsewhere on the root disk to which a link leads
+        crosses in that link's place.
+        """
         left = {*self.untouched(), *_GENERATED}
         found = configuration.files(self.path, self.dialect)
-        names = {str(path.relative_to(self.path)): path for path in found if not path.is_symlink()}
+        links = self.links()
+        names = {name: path for path in found if (name := str(path.relative_to(self.path))) not in links}
         return {name: path for name, path in names.items() if name not in left}
 
     def links(self) -> dict[str, str]:
-        """Give the symbolic links, and where they lead."""
-        found = [path for path in sorted(self.path.rglob("*")) if path.is_symlink()]
+        """Give the symbolic links that cross as such, and where they lead."""
+        links = [path for path in sorted(self.path.rglob("*")) if path.is_symlink()]
+        found = [path for path in links if not (path.is_file() and self._leads_away(path))]
         return {str(path.relative_to(self.path)): str(path.readlink()) for path in found}
+
+    def _leads_away(self, link: Path) -> bool:
+        """Tell whether a link leads to a file that neither crosses nor comes with an image."""
+        return not link.resolve().is_relative_to(self.path.resolve()) and not any(
+            str(place).startswith(_OF_THE_IMAGE) for place in (link.readlink(), link.resolve())
+        )
 
 
 def save(folder: Folder, target: Path) -> None:

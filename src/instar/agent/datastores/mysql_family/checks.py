@@ -6,7 +6,14 @@ from pathlib import Path
 
 from instar.agent import volume
 from instar.agent.datastores import probing
-from instar.agent.datastores.mysql_family import inspection, looks, option_checks, probes, table_checks
+from instar.agent.datastores.mysql_family import (
+    astray,
+    inspection,
+    looks,
+    option_checks,
+    probes,
+    table_checks,
+)
 from instar.agent.datastores.mysql_family.daemon import Daemon
 from instar.agent.datastores.mysql_family.dialect import series
 from instar.agent.datastores.mysql_family.looks import Look
@@ -28,6 +35,14 @@ _ALWAYS = (
         "this server is part of a Galera cluster, with the provider",
         "SELECT @@wsrep_provider WHERE @@wsrep_on",
         "Take it out of the cluster (wsrep_on = OFF) first: a cluster is upgraded node by node.",
+    ),
+    Look(
+        "recovery",
+        Severity.BLOCK,
+        "InnoDB leaves data files as they are (innodb_force_recovery, innodb_read_only)",
+        "SELECT @@innodb_force_recovery, @@innodb_read_only"
+        " WHERE @@innodb_force_recovery > 0 OR @@innodb_read_only",
+        "Save what can be read, mend what made them necessary, and take both out of the option files.",
     ),
     Look(
         "xa_transactions",
@@ -69,6 +84,14 @@ _ALWAYS = (
         "Fill them again afterwards.",
     ),
 )
+_OLD_VERSIONS = Look(
+    "old_versions",
+    Severity.WARN,
+    "old versions of rows, in a number that takes long to purge, which the stop waits for with clients out",
+    "SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS"
+    " WHERE VARIABLE_NAME = 'INNODB_HISTORY_LIST_LENGTH' AND CAST(VARIABLE_VALUE AS UNSIGNED) > 1000000",
+    "End long transactions, and wait until Innodb_history_list_length falls.",
+)
 
 
 def check(server: Server, params: UpgradeParams) -> UpgradeCheck:
@@ -96,6 +119,7 @@ def _look(daemon: Daemon, params: UpgradeParams, connection: Session) -> Upgrade
     found += probing.findings(results, params.probes)
     if is_another_series(daemon, params):
         found += [*_space(daemon.data), *_collations(daemon, params)]
+        found += looks.take(connection, [_OLD_VERSIONS])
     facts = UpgradeFacts(
         data_bytes=volume.used(daemon.data),
         relations=tables + int(connection.value(_INDEXES) or 0),
@@ -111,6 +135,7 @@ def contents(daemon: Daemon, params: UpgradeParams, connection: Session) -> list
         *option_checks.refused(daemon, params),
         *looks.take(connection, _ALWAYS),
         *table_checks.plugins(connection, params),
+        *astray.findings(daemon, connection),
     ]
 
 

@@ -5,6 +5,7 @@ accounts, with the databases and users asked for. On one that is there, what is 
 of it may be repeated after a crash at any point. Until the end no client is let in.
 """
 
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from instar.agent import commands, durable, processes, volume
 from instar.agent.datastores import desire
 from instar.agent.datastores.base import Report
 from instar.agent.datastores.desire import Desire
-from instar.agent.datastores.mysql_family import configuration, databases, refusals, users
+from instar.agent.datastores.mysql_family import configuration, databases, refusals, time_zones, users
 from instar.agent.datastores.mysql_family.daemon import Daemon, Tick
 from instar.agent.datastores.mysql_family.server import Server
 from instar.agent.datastores.mysql_family.sessions import session
@@ -49,7 +50,7 @@ def _make(server: Server, params: PrepareParams, report: Report) -> None:
     layout = server.layout
     configuration.replace(layout, server.dialect, params.configuration)
     server.write_defaults()
-    building = replace(server.daemon(), data=layout.building)
+    building = replace(server.daemon(), data=layout.building, extra=server.dialect.building)
     report("making the data directory", 10)
     _install(building, partial(report, "making the data directory", 10))
     report("starting", 40)
@@ -57,9 +58,11 @@ def _make(server: Server, params: PrepareParams, report: Report) -> None:
     with session(building) as connection:
         users.remove_installed(connection)
     _fill(building, params, report)
+    time_zones.provide(building, params.configuration or {})
     building.stop(partial(report, "stopping", 80))
     if not building.is_shut_down():
         raise GuestError("The new data directory was not left in good order", retryable=True)
+    _reach_disk(layout.building)
     durable.rename(layout.building, layout.data)
 
 
@@ -77,12 +80,22 @@ def _install(building: Daemon, tick: Tick) -> None:
         f"--datadir={building.data}",
         f"--tmpdir={building.layout.scratch}",
         *options,
+        *(f"--{name}={value}" for name, value in building.extra.items()),
     ]
     try:
         commands.run(words, tick=lambda _: tick(volume.used(building.data)), cwd=building.layout.engine)
     except commands.Failed as error:
         brief, remedy = refusals.by_server(error.printed)
         raise GuestError(brief, seen=refusals.decisive_first(error.printed), remedy=remedy) from None
+
+
+def _reach_disk(folder: Path) -> None:
+    """See to it that a directory has reached the disk with all that it holds."""
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            with Path(directory, name).open("rb") as file:
+                os.fsync(file.fileno())
+        durable.sync_directory(Path(directory))
 
 
 def _fill(daemon: Daemon, params: PrepareParams, report: Report) -> None:

@@ -9,14 +9,15 @@ first retransmission, 1 s).
 """
 
 import os
+import re
 import secrets
 import signal
 import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from instar.agent import commands, durable, processes
@@ -31,7 +32,8 @@ PATIENCE = 600.0
 LARGEST_LOG = 64 << 20
 _LOOKED_AT = 64 << 10
 """Bytes of the log's end."""
-_CLEAN = "Shutdown complete"
+_CLEAN = re.compile(r"\[Note\] \S*(?:mariadbd|mysqld): (?!.*\nVersion: )")
+"""The server's last word, in whatever language: it has come to its end, after each of its engines has."""
 _OPEN, _CLOSED = "--skip-networking=0", "--skip-networking=1"
 _PROTOCOL = 10
 """First byte of a greeting; an error's is 255."""
@@ -80,6 +82,8 @@ class Daemon:
     port: int
     version: str
     """Of this image's engine."""
+    extra: Mapping[str, str] = field(default_factory=dict)
+    """Options above all others."""
 
     # -- what is ----------------------------------------------------------------------------------------
 
@@ -179,7 +183,7 @@ class Daemon:
                     seen=refusals.decisive_first(self._own_words(since)),
                     retryable=True,
                 )
-        if _CLEAN in self._own_words(since):
+        if _CLEAN.search(self._own_words(since)):
             durable.write(self._clean_mark(), self.version)
 
     def clear_remains(self) -> None:
@@ -204,6 +208,7 @@ class Daemon:
             "skip-name-resolve": 1,
             "skip-grant-tables": 0,
             **({} if open else self.dialect.closed),
+            **self.extra,
         }
         words = [str(self.layout.root / self.dialect.server), f"--defaults-file={self.main_file}"]
         words += [f"--{name}={value}" for name, value in options.items()]
@@ -237,7 +242,9 @@ class Daemon:
 
     def _note_opening(self) -> None:
         """Remember who works in these files from now on: an older version can't read them any more."""
-        self._clean_mark().unlink(missing_ok=True)
+        if self._clean_mark().exists():
+            self._clean_mark().unlink()
+            durable.sync_directory(self._clean_mark().parent)
         before = self.opened_by()
         if not before or series(before) < series(self.version):
             durable.write(self._opened_mark(), self.version)

@@ -42,6 +42,10 @@ class Dialect:
     """Statements before and after accounts are given passwords by their hashes, which plug-ins may forbid."""
     data_directories: tuple[str, ...] = ()
     """Options for directories of data that could otherwise lie elsewhere than the data directory."""
+    time_zones: tuple[str, str] = ("", "")
+    """The program that spells the image's time zones as statements, and the one that puts statements."""
+    building: Mapping[str, str] = field(default_factory=dict)
+    """Options for making a data directory, which may be lost until it is whole."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """Options of a server that lets nobody in: whatever else could write is off."""
     session: Mapping[str, str | int] = field(default_factory=dict)

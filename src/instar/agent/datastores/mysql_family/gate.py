@@ -21,7 +21,9 @@ def freeze(session: Session) -> None:
     """Let nothing change any more, until this session ends or the server stops.
 
     Clients' sessions are ended, so that none holds up the lock; those who come back may read. It is lost with
-    the session: a killed agent leaves clients served. Raises GuestError when something holds it up.
+    the session: a killed agent leaves clients served. What was acknowledged has reached the disk when it
+    returns, whatever users chose, so that a server whose stop hangs may be killed. Raises GuestError when
+    something holds it up.
     """
     deadline = time.monotonic() + PATIENCE
     session.execute("SET SESSION lock_wait_timeout = 1")
@@ -30,7 +32,7 @@ def freeze(session: Session) -> None:
             kill(session, number)
         try:
             session.execute("FLUSH TABLES WITH READ LOCK")
-            return
+            break
         except pymysql.MySQLError as error:
             if told(error)[0] != ER.LOCK_WAIT_TIMEOUT:
                 raise
@@ -40,3 +42,4 @@ def freeze(session: Session) -> None:
                 remedy="See what holds them up (SHOW PROCESSLIST), and try again.",
                 retryable=True,
             )
+    session.execute("FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS")

@@ -36,6 +36,7 @@ def worth_knowing(daemon: Daemon, session: Session, params: UpgradeParams) -> It
     options = inspection.configured(daemon)
     yield from _groups(daemon, params)
     yield from _elsewhere(daemon, list(options.values()))
+    yield from _included_from_elsewhere(daemon, list(options.values()))
     if names := [each for each in inspection.set_by_hand(session, options) if each not in _OURS]:
         yield Finding(
             check="variables",
@@ -89,4 +90,21 @@ def _elsewhere(daemon: Daemon, options: list[Option]) -> Iterator[Finding]:
             seen="options name files on the root disk, which the upgrade replaces: "
             + obstacles.named([[f"{each.name} = {each.value}", each.place] for each in found]),
             remedy=f"Move the files below {daemon.layout.configuration}.",
+        )
+
+
+def _included_from_elsewhere(daemon: Daemon, options: list[Option]) -> Iterator[Finding]:
+    """Find options whose files don't cross, since the folder's files only include them."""
+    found = [
+        each
+        for each in options
+        if not each.path.is_relative_to(daemon.layout.configuration)
+        and not str(each.path).startswith(_OF_THE_SYSTEM)
+    ]
+    if found:
+        yield Finding(
+            check="files",
+            seen="options stand in files on the root disk, which the upgrade replaces: "
+            + obstacles.named([[each.name, each.place] for each in found]),
+            remedy=f"Move the files below {daemon.layout.configuration}, or include them no more.",
         )

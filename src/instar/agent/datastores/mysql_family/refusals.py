@@ -23,6 +23,9 @@ def by_server(log: str, what: str = "The database did not start") -> tuple[str, 
     if names := options("\n".join(causes)) or ([] if causes else options(log)):
         told = ", ".join(names)
         return commands.brief(f"The database refuses its configuration: {told}"), f"Correct or remove {told}."
+    if causes and "unknown default time zone" in causes[0]:
+        remedy = "Set default_time_zone through the instance's configuration while the database runs."
+        return commands.brief(f"{what}: {causes[0]}"), remedy
     if causes:
         return commands.brief(f"{what}: {causes[0]}"), "Remove the cause that it tells."
     return what, "See the server's log."
