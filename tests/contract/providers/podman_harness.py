@@ -1,5 +1,6 @@
 """The podman provider with toy systems, and a look behind it."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ from docker.errors import NotFound
 from harnesses import FILES, PARAMETERS, until
 
 from instar.control.providers.base import Handle
+from instar.control.providers.directories import trash
+from instar.control.providers.directories.images import ImageStore
 from instar.control.providers.podman import archive
 from instar.control.providers.podman.containers import INSTALLATION, NUMBER, SERVER
 from instar.control.providers.podman.engine import Engine
-from instar.control.providers.podman.imports import name_of
+from instar.control.providers.podman.imports import IMPORTED_BY, REPOSITORY, Imports, fault, name_of
 from instar.control.providers.podman.provider import PodmanProvider
 from instar.control.providers.podman.servers import HANDLES
 from instar.control.providers.podman.service import find_service
@@ -129,6 +132,20 @@ class PodmanHarness:
         """Have the engine forget an image that no server has."""
         self.engine.find("forget an image", lambda api: api.remove_image(name_of(image)))
 
+    def delete(self, image: str) -> None:
+        """Delete an image from the store."""
+        trash.remove(self.settings.image_dir / image.removeprefix("sha256:"))
+
+    def imports(self) -> Imports:
+        """Give what brings images into the engine, as another process has it."""
+        images = ImageStore(self.settings.image_dir, "oci", fault)
+        return Imports(self.engine, images, self.settings.state_dir / "imports", self.installation)
+
+    @property
+    def installation(self) -> str:
+        """Give the installation's id."""
+        return str(json.loads((self.settings.state_dir / "installation.json").read_text())["id"])
+
     def networks(self) -> list[str]:
         """Name the installation's networks."""
         label = self._label()
@@ -140,10 +157,13 @@ class PodmanHarness:
             self.ask(lambda api, each=each: api.remove_container(each["Id"], force=True, v=True))
         for name in self.networks():
             self.ask(lambda api, name=name: api.remove_network(name))
+        ours = {"label": f"{IMPORTED_BY}={self.installation}"}
+        for each in self.ask(lambda api: api.images(filters=ours)):
+            if not any(name.startswith(f"{REPOSITORY}:") for name in each["RepoTags"] or []):
+                self.ask(lambda api, each=each: api.remove_image(each["Id"], force=True))
 
     def _label(self) -> str:
-        record = (self.settings.state_dir / "installation.json").read_text()
-        return f"{INSTALLATION}={record.split(chr(34))[3]}"
+        return f"{INSTALLATION}={self.installation}"
 
     def _containers(self, labels: list[str]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = self.ask(

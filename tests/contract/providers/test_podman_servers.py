@@ -102,6 +102,7 @@ def test_a_new_container_that_does_not_start_leaves_the_old_one_running(podman: 
         podman.provider.rebuild_server(rig.handle, broken, dict(FILES), "t")
     info = rig.up()
     assert (info.image, info.token, len(podman.containers(rig.handle))) == (podman.images[0], "", 1)
+    until(lambda: len(rig.boots()) == 2, "the old guest has booted again")
     rig.stop()
     with pytest.raises(ProviderError, match="start"):
         podman.provider.rebuild_server(rig.handle, broken, dict(FILES), "t2")

@@ -114,7 +114,7 @@ class _Report:
 
     def __call__(self, moved: int) -> None:
         self._moved += moved
-        os.pwrite(self._handle, b"%d" % self._moved, 0)
+        os.pwrite(self._handle, b"%020d" % self._moved, 0)  # as long as what another process left there
         if time.monotonic() - self._looked > _LOOK:
             self._looked = time.monotonic()
             if not self._wanted():

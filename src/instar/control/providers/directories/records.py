@@ -74,6 +74,21 @@ def try_lock(path: Path, *, make: bool = False) -> int | None:
     return _lock(path, os.O_RDWR | (os.O_CREAT if make else 0), fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether somebody holds the lock at `path`."""
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(handle)
+    return False
+
+
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock at `path`, waiting for it. Whoever holds it may delete its file.

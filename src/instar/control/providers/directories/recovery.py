@@ -39,8 +39,8 @@ class Recovery:
     def _clear(self) -> None:
         try:
             self._delete_rest()
-        except OSError as error:
-            _log.error("what was left of copies is not deleted, tried again within moments: error=%s", error)
+        except (OSError, InstarError) as error:
+            _log.error("what was left behind is not deleted, tried again within moments: error=%s", error)
 
     def _tell(self, key: str, error: str) -> None:
         if self._told.get(key) != error:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from docker.types import LogConfig, Ulimit
+from docker.types import LogConfig, Mount, Ulimit
 
 from instar.control.providers.base import Image
 from instar.control.providers.podman import archive, imports
@@ -26,7 +26,10 @@ INSTALLATION, SERVER, NUMBER, IMAGE = "instar.installation", "instar.server", "i
 MEMORY = ("run", "tmp")
 """Folders in memory, anew at each boot. Old runtimes give them the modes that the root disk has there."""
 _TMPFS = "rw,exec,nosuid,nodev,mode=1777"
-_AT_REST = {"created", "configured", "initialized", "exited", "stopped", "dead"}
+_TMPFS_PART = 4
+"""Each folder in memory holds that part of a server's memory at most: the rest is for its database."""
+_AT_REST = {"created", "configured", "exited", "stopped", "dead"}
+"""One that is initialized has its volume already; one that is paused goes on once somebody says so."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,11 @@ class Seen:
     def is_up(self) -> bool:
         """Tell whether its processes run."""
         return self.state == "running"
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Tell whether nothing of it can touch its volume until it is started."""
+        return self.state in _AT_REST
 
 
 class Containers:
@@ -87,21 +95,23 @@ class Containers:
         """Start a container; one that runs is left alone."""
         self._engine.ask("start a container", lambda api: api.start(self.name(key, number)))
 
-    def stop(self, key: str, number: int, patience: float) -> None:
-        """End a container's processes: asked, after `patience` seconds killed. Succeeds when there is none.
+    def end(self, key: str, patience: float, but: int | None = None) -> None:
+        """End the processes of a server's containers, save one: asked, after `patience` seconds killed.
 
-        Raises ProviderError, retryable, when they would not end.
+        Those at rest are asked as well: the engine then finishes first what a worker that died had asked of
+        them. Raises ProviderError, retryable, when some would not end.
         """
-        name = self.name(key, number)
-        self._engine.find("stop a container", lambda api: api.stop(name, timeout=int(patience)))
-        seen = self._look(name)
-        if seen and str(seen["State"]["Status"]).lower() not in _AT_REST:
-            raise ProviderError(
-                f"Container {name} would not end",
-                seen=f"the engine says that it is {seen['State']['Status']}",
-                remedy="find out what holds it up, and try again",
-                retryable=True,
-            )
+        for each in self.all(key):
+            if each.number != but:
+                self._stop(self.name(key, each.number), int(patience))
+        for each in self.all(key):
+            if each.number != but and not each.is_at_rest:
+                raise ProviderError(
+                    f"Container {self.name(key, each.number)} would not end",
+                    seen=f"the engine says that it is {each.state}",
+                    remedy="find out what holds it up, and try again",
+                    retryable=True,
+                )
 
     def remove(self, key: str, number: int) -> None:
         """Remove a container, killing what runs in it. Succeeds when there is none."""
@@ -118,6 +128,9 @@ class Containers:
         name = self.name(key, number)
         said = self._engine.find("read a console", lambda api: api.logs(name, tail=lines))
         return said or b""
+
+    def _stop(self, name: str, patience: int) -> None:
+        self._engine.find("stop a container", lambda api: api.stop(name, timeout=patience))
 
     def _look(self, name: str) -> dict[str, Any] | None:
         return self._engine.find("look at a container", lambda api: api.inspect_container(name))
@@ -163,8 +176,8 @@ class Containers:
         """Say what a server sees and what it must not do."""
         return {
             "network_mode": self._network.name,
-            "binds": {record.data: {"bind": DATA, "mode": "rw"}} if record.data else {},
-            "tmpfs": {f"/{folder}": _TMPFS for folder in MEMORY},
+            "mounts": [Mount(DATA, record.data, type="bind")] if record.data else [],
+            "tmpfs": {f"/{folder}": f"{_TMPFS},size={record.ram * MIB // _TMPFS_PART}" for folder in MEMORY},
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges"],
         }

@@ -1,6 +1,8 @@
 """The container engine, asked through its Docker-compatible API; what it answers becomes a ProviderError."""
 
 import contextlib
+import errno
+import os
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -16,6 +18,8 @@ from instar.wire.errors import ProviderError
 
 OLDEST_API = "1.41"
 """The version of the API that is spoken until the engine has said which is its own."""
+_TRANSIENT = {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}
+"""Somebody else is at work on it, or removed what was there a moment ago: the next look tells."""
 TIMEOUT = 120
 """Seconds that one answer is waited for: a stop waits for what is stopped."""
 
@@ -63,14 +67,9 @@ class Engine:
         try:
             return question(self._client())
         except APIError as error:
-            raise ProviderError(
-                f"The container engine could not {purpose}",
-                seen=str(error.explanation or error),
-                remedy="mend what the engine complains of, then try again",
-                retryable=not error.is_client_error() or error.status_code == HTTPStatus.CONFLICT,
-            ) from error
+            raise _refusal(purpose, error) from error
         except (requests.RequestException, DockerException) as error:
-            kind = _BrokenError if isinstance(error, requests.ConnectionError) else ProviderError
+            kind = _BrokenError if isinstance(error, requests.ConnectionError) else NoAnswerError
             raise kind(
                 f"The container engine at {self._service.url} did not answer when it was to {purpose}",
                 seen=str(error),
@@ -94,5 +93,22 @@ class Engine:
         return self._version
 
 
-class _BrokenError(ProviderError):
+class NoAnswerError(ProviderError):
+    """The engine gave no answer; it may carry out yet what it was asked."""
+
+
+class _BrokenError(NoAnswerError):
     """The connection broke, or there was none."""
+
+
+def _refusal(purpose: str, error: APIError) -> ProviderError:
+    seen = str(error.explanation or error)
+    is_full = os.strerror(errno.ENOSPC).lower() in seen.lower()
+    return ProviderError(
+        f"The container engine could not {purpose}",
+        seen=seen,
+        remedy="free space where the engine keeps its images and containers"
+        if is_full
+        else "mend what the engine complains of, then try again",
+        retryable=not is_full and (not error.is_client_error() or error.status_code in _TRANSIENT),
+    )

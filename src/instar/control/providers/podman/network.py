@@ -10,7 +10,7 @@ from typing import Any
 from docker.types import IPAMConfig, IPAMPool
 
 from instar.control.providers.directories import records
-from instar.control.providers.podman.engine import Engine
+from instar.control.providers.podman.engine import Engine, NoAnswerError
 from instar.wire.errors import ProviderError
 
 RESERVED = 2
@@ -47,6 +47,8 @@ class Network:
             try:
                 self._engine.ask("make our network", functools.partial(self._create, subnet))
                 return subnet
+            except NoAnswerError:
+                raise
             except ProviderError as error:  # somebody else was faster, or the host has such addresses
                 refusal = error
         raise ProviderError(

@@ -24,11 +24,11 @@ from instar.control.providers.directories.servers import HALTED, KeptServers
 from instar.control.providers.directories.tokens import remember
 from instar.control.providers.directories.uids import pick
 from instar.control.providers.directories.volumes import Volumes
-from instar.control.providers.podman.containers import Containers, Seen, up
+from instar.control.providers.podman.containers import Containers, Seen
 from instar.control.providers.podman.imports import Imports
 from instar.control.providers.podman.server_record import Build, ServerRecord
 from instar.control.providers.podman.settings import PodmanSettings
-from instar.control.providers.podman.succession import Succession, wanted
+from instar.control.providers.podman.succession import Succession, runs_otherwise, wanted
 from instar.wire.errors import BadRequest, ProviderError
 from instar.wire.states import ServerState
 
@@ -118,7 +118,7 @@ class Servers(KeptServers[ServerRecord]):
                 self.registry.write(key, record)
             if record.ends and not record.halt:
                 if record.current and self._boot_of(record) == record.ends:
-                    self._containers.stop(key, record.current.number, REBOOT_PATIENCE)
+                    self._containers.end(key, REBOOT_PATIENCE)
                 self._succession.revive(record, self._containers.all(key))
                 record.ends = ""
                 self.registry.write(key, record)
@@ -139,7 +139,7 @@ class Servers(KeptServers[ServerRecord]):
                 record.halt, record.ends = "begun", ""
                 self.registry.write(key, record)
             if record.halt == "begun":
-                self._end(key, STOP_PATIENCE)
+                self._containers.end(key, STOP_PATIENCE)
                 record.halt = "done"
                 self.registry.write(key, record)
         return self.inspect(handle)
@@ -152,7 +152,7 @@ class Servers(KeptServers[ServerRecord]):
                 record.leaving = True
                 with contextlib.suppress(OSError):  # a full disk must not keep a server from being deleted
                     self.registry.write(key, record)
-            self._end(key, STOP_PATIENCE)
+            self._containers.end(key, STOP_PATIENCE)
             self._succession.clear(key, keep=set())
             self._volumes.release(key)
             self.registry.remove(key)
@@ -170,7 +170,7 @@ class Servers(KeptServers[ServerRecord]):
             record = self.registry.read(key)
             if record is None or record.volume is None or record.volume["key"] != volume["key"]:
                 return
-            if up(self._containers.all(key), key):
+            if self._runs(key):
                 raise ProviderError(
                     f"Server {record.name} uses its volume", seen="it runs", remedy="stop the server first"
                 )
@@ -191,7 +191,7 @@ class Servers(KeptServers[ServerRecord]):
         build = self._succession.in_place(record, seen)
         if build is None:
             return ServerInfo(handle, ServerState.BUILDING, reason="repeat the call that makes it")
-        state, reason = HALTED.get(record.halt) or _state(build, seen)
+        state, reason = _halted(record.halt, seen) or _state(build, seen)
         return ServerInfo(handle, state, build.image, build.token, reason)
 
     def console(self, handle: Handle, lines: int) -> str:
@@ -212,19 +212,26 @@ class Servers(KeptServers[ServerRecord]):
         """Start a server that is down; one that somebody else is at work on is left to them."""
         if self._needs_care(key, seen):
             with self.registry.locked_if_free(key) as free:
-                if free and self._needs_care(key, seen := self._containers.all(key)):
+                if free and self._needs_care(key, self._containers.all(key)):
                     record = self._present(key)
                     self._succession.clear(key, keep=wanted(record))
-                    self._succession.revive(record, seen)
+                    self._succession.revive(record, self._containers.all(key))
 
     def _needs_care(self, key: str, seen: list[Seen]) -> bool:
-        """Tell whether a server is down that should not be, or has containers left from before a crash."""
+        """Tell whether something runs that should not or the other way round, or is left from a crash."""
         record = self.registry.read(key)
         if record is None or record.leaving or (record.current is None and record.next is None):
             return False
-        left = {each.number for each in seen if each.key == key} - wanted(record)
-        is_up = record.current is not None and record.current.number in up(seen, key)
-        return bool(left) or (not record.halt and (record.next is not None or not is_up))
+        own = [each for each in seen if each.key == key]
+        if {each.number for each in own} - wanted(record):
+            return True
+        if record.halt:
+            return record.halt == "done" and not all(each.is_at_rest for each in own)
+        return record.current is None or bool(record.next) or runs_otherwise(record.current, own)
+
+    def _clear(self) -> None:
+        super()._clear()
+        self._imports.prune()
 
     # -- steps; the caller holds the lock
 
@@ -251,12 +258,17 @@ class Servers(KeptServers[ServerRecord]):
         record.volume, record.data = volume, str(self._volumes.path(volume))
         self.registry.write(record.key, record)
 
-    def _end(self, key: str, patience: float) -> None:
-        for each in self._containers.all(key):
-            self._containers.stop(key, each.number, patience)
+    def _runs(self, key: str) -> bool:
+        return not all(each.is_at_rest for each in self._containers.all(key))
 
     def _boot_of(self, record: ServerRecord) -> str | None:
         return self._containers.boot_of(record.key, record.current.number) if record.current else None
+
+
+def _halted(halt: str, seen: list[Seen]) -> tuple[ServerState, str] | None:
+    if halt == "done" and not all(each.is_at_rest for each in seen):
+        return ServerState.BUILDING, "it was stopped, and runs; a worker ends it within moments"
+    return HALTED.get(halt)
 
 
 def _state(build: Build, seen: list[Seen]) -> tuple[ServerState, str]:
@@ -265,4 +277,6 @@ def _state(build: Build, seen: list[Seen]) -> tuple[ServerState, str]:
         return ServerState.ERROR, "its container is gone from the engine; a rebuild makes another"
     if found.is_up:
         return ServerState.ACTIVE, ""
+    if not found.is_at_rest:
+        return ServerState.BUILDING, f"its container is {found.state}"
     return ServerState.STOPPED, f"its container is {found.state}; a worker starts it again within moments"

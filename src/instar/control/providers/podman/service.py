@@ -17,6 +17,8 @@ from instar.wire.errors import ProviderError
 SYSTEM = Path("/run/podman/podman.sock")
 IDLE = 60
 """Seconds without a question after which our own service ends."""
+_QUIET = ["--log-level=error"]
+"""It warns of every connection that ends, in a file that lies in memory."""
 _START = 30.0
 _POLL = 0.02
 _CGROUPS_V2 = Path("/sys/fs/cgroup/cgroup.controllers")
@@ -58,7 +60,7 @@ class OwnService(Service):
         log = self._run_dir / "podman.log"
         with log.open("w") as output:
             subprocess.run(
-                ["setsid", "--fork", "podman", "system", "service", f"--time={IDLE}", self.url],
+                ["setsid", "--fork", "podman", *_QUIET, "system", "service", f"--time={IDLE}", self.url],
                 env={**os.environ, "CONTAINERS_CONF": str(configuration)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -81,8 +83,18 @@ class OwnService(Service):
 def find_service(given: str | None, run_dir: Path) -> Service:
     """Find the engine: `given`, else DOCKER_HOST, else the system's Podman, else one of our own."""
     if url := given or os.environ.get("DOCKER_HOST"):
-        return Service(url)
+        return Service(_check_local(url))
     return Service(f"unix://{SYSTEM}") if answers(SYSTEM) else OwnService(run_dir)
+
+
+def _check_local(url: str) -> str:
+    if not url.startswith(("unix://", "http+unix://")):
+        raise ProviderError(
+            "The container engine has to run on this machine",
+            seen=f"its socket is {url}; volumes are directories of this machine",
+            remedy="name a Unix socket, unix://..., in option socket of section [podman] or in DOCKER_HOST",
+        )
+    return url
 
 
 def answers(path: Path) -> bool:

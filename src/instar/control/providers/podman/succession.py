@@ -5,6 +5,8 @@ the old one ended and the new one started: a start that fails starts the old one
 place from the moment it runs, whether or not that was written down. The caller holds the server's lock.
 """
 
+import contextlib
+
 from instar.control.providers.base import Image
 from instar.control.providers.directories.registry import Registry
 from instar.control.providers.podman.console import Console
@@ -54,17 +56,25 @@ class Succession:
         return record.next is not None and record.next.number in numbers
 
     def settle(self, record: ServerRecord) -> None:
-        """Give up or acknowledge the rebuild before, which a crash may have left half-done."""
-        record.current = self.in_place(record, self._containers.all(record.key))
+        """Give up or acknowledge the rebuild before, which a crash may have left half-done.
+
+        A server that was stopped before a rebuild that is given up is stopped again.
+        """
+        seen = self._containers.all(record.key)
+        record.current = self.in_place(record, seen)
+        if record.next and record.next != record.current and record.next.from_rest:
+            record.halt = "done" if all(each.is_at_rest for each in seen) else "begun"
         record.next = None
 
     def revive(self, record: ServerRecord, seen: list[Seen]) -> None:
-        """See to it that what should run does."""
+        """See to it that what should run does, and nothing else."""
         if record.halt:
-            return
-        if record.next:
+            if record.halt == "done" and not all(each.is_at_rest for each in seen):
+                self._containers.end(record.key, PATIENCE)
+        elif record.next:
             self._switch(record, record.next, seen)
-        elif record.current and record.current.number not in up(seen, record.key):
+        elif record.current and runs_otherwise(record.current, seen):
+            self._containers.end(record.key, PATIENCE, but=record.current.number)
             self._start(record, record.current, seen)
 
     def clear(self, key: str, keep: set[int]) -> None:
@@ -82,8 +92,7 @@ class Succession:
         """Put the next container in place of the current one, which goes on when the next does not start."""
         key, old = record.key, record.current
         if following.number not in up(seen, key):
-            if old:
-                self._containers.stop(key, old.number, PATIENCE)
+            self._containers.end(key, PATIENCE, but=following.number)
             try:
                 self._start(record, following, seen)
             except ProviderError:
@@ -91,20 +100,24 @@ class Succession:
                 raise
         record.current, record.next = following, None
         self._registry.write(key, record)
-        if old:
-            self.console.keep(self._registry.place(key), key, old.number)
-        self.clear(key, keep=wanted(record))
+        with contextlib.suppress(ProviderError, OSError):  # `recover` removes what is left, or tells
+            if old:
+                self.console.keep(self._registry.place(key), key, old.number)
+            self.clear(key, keep=wanted(record))
 
     def _turn_back(self, record: ServerRecord, following: Build) -> None:
-        """Forget the next container, and have the current one go on unless the server was stopped before."""
+        """Forget the next container, and have the current one go on unless the server was stopped before.
+
+        The next one is removed first: the engine may have started it, though it did not say so in time.
+        """
         if record.current is None:
             return
         record.next = None
         record.halt = "done" if following.from_rest else ""
         self._registry.write(record.key, record)
+        self._containers.remove(record.key, following.number)
         if not record.halt:
             self._containers.start(record.key, record.current.number)
-        self._containers.remove(record.key, following.number)
 
     def _start(self, record: ServerRecord, build: Build, seen: list[Seen]) -> None:
         if build.number not in {each.number for each in seen}:
@@ -125,3 +138,9 @@ class Succession:
 def wanted(record: ServerRecord) -> set[int]:
     """Give the numbers of the containers that a server needs."""
     return {each.number for each in (record.current, record.next, record.staged) if each}
+
+
+def runs_otherwise(build: Build, seen: list[Seen]) -> bool:
+    """Tell whether a server's container is down, or another one of it is not at rest."""
+    active = {each.number for each in seen if not each.is_at_rest}
+    return active != {build.number} or not any(each.is_up for each in seen)
