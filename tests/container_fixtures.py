@@ -62,6 +62,27 @@ def system_images() -> SystemImages:
     return build_systems()
 
 
+@pytest.fixture(scope="session")
+def mariadb_images() -> Images:
+    """Build MariaDB's systems alone, or find them built."""
+    if not can_run_containers():
+        pytest.skip(MISSING)
+    return build_mariadb()
+
+
+def build_mariadb() -> Images:
+    """Build MariaDB's systems alone, or find them built."""
+    directory = image_dir()
+    return Images(
+        image_dir=directory,
+        engine=MARIADB,
+        ground=PodmanGround(),
+        old=build(load("mariadb-10.11"), directory),
+        new=build(load("mariadb-11.8"), directory),
+        new_agent=build(load("mariadb-10.11").stamped("+1"), directory),
+    )
+
+
 def build_systems() -> SystemImages:
     """Build the whole systems, or find them built."""
     directory = image_dir()

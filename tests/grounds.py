@@ -32,6 +32,9 @@ class Ground(Protocol):
     def leftovers(self, home: Path) -> list[str]:
         """Name what is there of servers, volumes and addresses."""
 
+    def strays(self, home: Path, known: set[str]) -> list[str]:
+        """Name what is there of servers and volumes but those with the keys `known`."""
+
     def close(self, home: Path) -> None:
         """Take away what the control plane leaves running for others of its kind."""
 
@@ -65,6 +68,10 @@ class LocalGround:
         """Name directories and addresses."""
         return kept_in(home / self.provider)
 
+    def strays(self, home: Path, known: set[str]) -> list[str]:
+        """Name directories."""
+        return [str(path) for path in directories_in(home / self.provider) if path.name not in known]
+
     def close(self, home: Path) -> None:
         """Nothing is left running."""
 
@@ -96,6 +103,12 @@ class PodmanGround:
     def leftovers(self, home: Path) -> list[str]:
         """Name directories, addresses and containers."""
         return [*kept_in(home / self.provider), *self._listed("ps", "--all", home=home)]
+
+    def strays(self, home: Path, known: set[str]) -> list[str]:
+        """Name directories, and containers of servers that are unknown."""
+        paths = [str(path) for path in directories_in(home / self.provider) if path.name not in known]
+        names = self._listed("ps", "--all", home=home)
+        return paths + [name for name in names if not any(f"-{key}-" in name for key in known)]
 
     def close(self, home: Path) -> None:
         """Remove containers and the network, which a control plane keeps for its next instance."""
@@ -140,11 +153,16 @@ def processes_under(uids: set[int]) -> list[psutil.Process]:
 
 def kept_in(directory: Path) -> list[str]:
     """Name the servers, volumes and addresses that a provider keeps in its directory."""
-    rooms = (directory / room for room in ("servers", "volumes"))
-    found = [str(path) for room in rooms if room.exists() for path in room.iterdir() if path.is_dir()]
+    found = [str(path) for path in directories_in(directory)]
     ports = directory / "ports.json"
     addresses = json.loads(ports.read_text())["ports"] if ports.exists() else {}
     return found + [f"address {each}" for each in addresses]
+
+
+def directories_in(directory: Path) -> list[Path]:
+    """List the directories of the servers and volumes that a provider keeps."""
+    rooms = (directory / room for room in ("servers", "volumes"))
+    return [path for room in rooms if room.exists() for path in room.iterdir() if path.is_dir()]
 
 
 def processes_below(directory: Path) -> list[psutil.Process]:

@@ -147,14 +147,15 @@ class RealInstance:
 
     # -- as the machine sees it
 
+    @property
+    def container(self) -> str:
+        """The name of its container that runs."""
+        names = grounds.podman("ps", "--format", "{{.Names}}").split()
+        return next(name for name in names if self.server.name in name)
+
     def in_guest(self, *words: str) -> str:
         """Run a program in its container, as the machine's owner may; gives what it prints."""
-        container = next(
-            name
-            for name in grounds.podman("ps", "--format", "{{.Names}}").split()
-            if self.server.name in name
-        )
-        return grounds.podman("exec", container, *words).strip()
+        return grounds.podman("exec", self.container, *words).strip()
 
     def processes(self, pattern: str = "") -> list[psutil.Process]:
         """List its processes whose command line matches; all of them unless told otherwise."""

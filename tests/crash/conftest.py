@@ -2,9 +2,10 @@
 
 import pytest
 
+from container_fixtures import mariadb_images
 from real_fixtures import installation, instance, lasting_instance, plane
 
-__all__ = ["installation", "instance", "lasting_instance", "plane"]
+__all__ = ["installation", "instance", "lasting_instance", "mariadb_images", "plane"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

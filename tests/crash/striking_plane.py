@@ -109,12 +109,9 @@ class StrikingPlane(ControlPlane):
         until(is_idle, TIMEOUT)
 
     def leaked(self) -> list[str]:
-        """Name directories of servers and volumes that are no instance's."""
+        """Name what is there of servers and volumes that are no instance's."""
         known = {key_of(f"instar-{each.id}") for each in self.client.instances.list()}
-        rooms = (self.home / self.ground.provider / room for room in ("servers", "volumes"))
-        return [
-            str(path) for room in rooms for path in room.iterdir() if path.is_dir() and path.name not in known
-        ]
+        return self.ground.strays(self.home, known)
 
     def ensure_running(self) -> None:
         """Have the API and two workers run."""

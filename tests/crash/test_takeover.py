@@ -9,10 +9,10 @@ from typing import Any
 
 import psutil
 import pytest
+from real_cells import thaw
 from real_tales import Stage, upgrades
 from sqlalchemy import make_url
 from striking_plane import FROZEN_WORKER, KILLED_WORKER, striking_plane
-from test_real_faults import thaw
 
 import record_stores
 from guest_images import Images

@@ -5,12 +5,14 @@ from collections import Counter
 
 import pytest
 from conftest_engine import Shop
+from sqlalchemy.exc import OperationalError
 
 from instar.control.engine import retention
 from instar.control.engine.lease import LeaseLost, Leases
 from instar.control.engine.outcomes import Done, Fail, Goto, Step, Story, Wait
 from instar.control.engine.runner import Runner, Work
 from instar.control.engine.submit import reopen
+from instar.control.store.session import Store
 from instar.control.store.tables import Instance, Operation
 from instar.wire.errors import Busy, InstarError
 from instar.wire.states import InstanceStatus, OperationState, StepState, Stretch
@@ -413,3 +415,25 @@ def test_a_kind_of_another_release_is_left_alone(shop: Shop) -> None:
     assert (shop.operation(left).state, shop.operation(left).fence) == (OperationState.OPEN, 0)
     shop.worker(known, foreign)
     assert shop.end_of(left).state == OperationState.SUCCEEDED
+
+
+def test_a_worker_frozen_in_a_transaction_holds_nobody_up(shop: Shop) -> None:
+    if shop.store.engine.dialect.name == "sqlite":
+        pytest.skip("SQLite has no server that could end a transaction: one frozen process stops all")
+    toy = story(Step("one", lambda ctx: Done()))
+    operation_id = shop.submit(toy)
+    frozen = Leases(Store(shop.store.url.render_as_string(hide_password=False), stuck=1.0), "a", 0.05, cap=4)
+    claim = frozen.claim(frozen.due(1, ["toy"])[0], capped=True)
+    assert claim
+
+    def freeze() -> None:
+        with frozen.holding(claim) as (session, _, _):
+            shop.worker(toy)
+            assert shop.end_of(operation_id).state == OperationState.SUCCEEDED
+            frozen.store.now(session)
+
+    with pytest.raises(OperationalError):
+        freeze()
+    with pytest.raises(LeaseLost), frozen.holding(claim):
+        pass
+    frozen.store.close()

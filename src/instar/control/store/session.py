@@ -17,12 +17,21 @@ from sqlalchemy import (
     make_url,
     select,
 )
-from sqlalchemy.exc import DisconnectionError
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DisconnectionError, OperationalError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.elements import ColumnElement
 
 IDLE = 1.0
 """Seconds after which a connection is tested before it is used again."""
+STUCK = 10.0
+"""Seconds after which the server ends a transaction in which nothing is asked: whoever began it is frozen, or
+was cut off, and its locks keep others from taking over. Ours take milliseconds."""
+_END_STUCK = {
+    "postgresql": "SET SESSION idle_in_transaction_session_timeout = '{:.0f}s'",
+    "mysql": "SET SESSION idle_transaction_timeout = {:.0f}",
+    "mariadb": "SET SESSION idle_transaction_timeout = {:.0f}",
+}
 _NOW = {
     "sqlite": "((julianday('now') - 2440587.5) * 86400.0)",
     "postgresql": "extract(epoch from clock_timestamp())::float8",
@@ -34,9 +43,9 @@ _NOW = {
 class Store:
     """A record store on SQLite, PostgreSQL or MariaDB, named by an SQLAlchemy URL."""
 
-    def __init__(self, url: str, *, pool_size: int = 20) -> None:
+    def __init__(self, url: str, *, pool_size: int = 20, stuck: float = STUCK) -> None:
         self.url = make_url(url)
-        self.engine = _engine(self.url, pool_size)
+        self.engine = _engine(self.url, pool_size, stuck)
         self._turn: AbstractContextManager[object] = (
             threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         )
@@ -83,7 +92,7 @@ class Store:
         self.engine.dispose()
 
 
-def _engine(url: URL, pool_size: int) -> Engine:
+def _engine(url: URL, pool_size: int, stuck: float) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = create_engine(
             url,
@@ -102,7 +111,26 @@ def _engine(url: URL, pool_size: int) -> Engine:
         hide_parameters=True,
     )
     _test_idle(engine)
+    _end_stuck(engine, stuck)
     return engine
+
+
+def _end_stuck(engine: Engine, seconds: float) -> None:
+    """Have the server end transactions that stand still; who began one then sees that the store went away."""
+    statement = _END_STUCK[engine.dialect.name].format(seconds)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+        connection.commit()
+
+    @event.listens_for(engine, "handle_error")
+    def _lost(context: ExceptionContext) -> None:
+        """PostgreSQL's driver calls the end of a transaction that stood still an internal error."""
+        lost = context.original_exception
+        if context.is_disconnect and not isinstance(context.sqlalchemy_exception, OperationalError):
+            raise OperationalError(context.statement, None, lost, hide_parameters=True) from lost
 
 
 def _test_idle(engine: Engine) -> None:
