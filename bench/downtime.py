@@ -27,7 +27,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "tests"), str(HERE.parent / "demo")]
 
 import real_control_plane  # noqa: E402
-from access import PostgreSQL  # noqa: E402
+from access import Access, PostgreSQL  # noqa: E402
 from guest_images import Images  # noqa: E402
 from instar.images import build  # noqa: E402
 from instar.images.recipe import load  # noqa: E402
@@ -51,14 +51,14 @@ class Hand:
 
     def take_copy(self, source: RealInstance) -> None:
         """Copy an instance's data directory while its database is stopped."""
-        self._job(source, "stop")
+        have_done(source, "stop")
         shutil.rmtree(self.place, ignore_errors=True)
         self.place.mkdir(mode=0o755)
         subprocess.run(["cp", "-a", source.volume / "postgresql/17", self.place / "17"], check=True)
         (self.place / "17/pg_hba.conf").write_text("local all all trust\nhost all all all scram-sha-256\n")
         if self.uid is not None:
             subprocess.run(["chown", "-R", str(self.uid), self.place], check=True)
-        self._job(source, "start")
+        have_done(source, "start")
 
     def prepare(self, version: str) -> None:
         """Make the new cluster, with the old one's configuration, where the major version changes."""
@@ -113,18 +113,19 @@ class Hand:
             stdout=subprocess.DEVNULL,
         )
 
-    @staticmethod
-    def _job(instance: RealInstance, hook: str) -> None:
-        name = f"bench-{hook}-{instance.agent.info().boot_id}"
-        instance.agent.start_job(name, hook, {})
-        while instance.agent.job(name, wait=5).state == "InProgress":
-            pass
+
+def have_done(instance: RealInstance, hook: str) -> None:
+    """Have an instance's agent stop or start the database, behind the control plane's back."""
+    name = f"bench-{hook}-{instance.agent.info().boot_id}"
+    instance.agent.start_job(name, hook, {})
+    while instance.agent.job(name, wait=5).state == "InProgress":
+        pass
 
 
-def longest_gap(conninfo: str, act: Callable[[], Any]) -> float:
+def longest_gap(access: Access, act: Callable[[], Any]) -> float:
     """Let a client write through something that interrupts it; all that was acknowledged must be there."""
     os.sync()  # what was copied to set the stage is not this act's to write to disk
-    writer = Writer(PostgreSQL(conninfo))
+    writer = Writer(access)
     writer.start()
     writer.wait_for(200)
     writer.reset_gap()
@@ -142,22 +143,26 @@ def one_round(plane: ControlPlane, hand: Hand, number: int) -> dict[str, Any]:
     fill(instance, hand.programs)
     hand.take_copy(instance)
     hand.start(17)
-    by_hand = instance.conninfo().replace(instance.address, hand.address)
+    by_hand = PostgreSQL(instance.conninfo().replace(instance.address, hand.address))
     measured: dict[str, Any] = {}
     for kind, version in KINDS.items():
         ways = {
             "by hand": partial(longest_gap, by_hand, partial(hand.upgrade, version)),
             "instar": partial(
-                longest_gap, instance.conninfo(), partial(instance.upgrade, version, snapshot="never")
+                longest_gap, instance.access(), partial(instance.upgrade, version, snapshot="never")
             ),
         }
         hand.prepare(version)
-        in_turn = sorted(ways, reverse=number % 2 == 1)
-        measured[kind] = {way: ways[way]() for way in in_turn} | {"steps": steps(instance)}
+        measured[kind] = taking_turns(ways, number) | {"steps": steps(instance)}
     hand.stop(18)
     plane.client.instances.delete(instance.id)
     plane.delete_everything()
     return measured
+
+
+def taking_turns(ways: dict[str, Callable[[], float]], number: int) -> dict[str, Any]:
+    """Measure by each way, in every second round in the other order."""
+    return {way: ways[way]() for way in sorted(ways, reverse=number % 2 == 1)}
 
 
 def steps(instance: RealInstance) -> dict[str, float]:
@@ -189,9 +194,9 @@ def fill(instance: RealInstance, programs: Path) -> None:
 
 
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Give medians and their ratio for each kind."""
+    """Give medians and their ratio for each kind of upgrade."""
     told: dict[str, Any] = {}
-    for kind in KINDS:
+    for kind in rounds[0]:
         hand, instar = (median(each[kind][way] for each in rounds) for way in ("by hand", "instar"))
         names = rounds[0][kind]["steps"]
         told[kind] = {
@@ -208,15 +213,32 @@ def show(told: dict[str, Any], rounds: int) -> None:
     table = Table(
         "longest time without a write", "by hand", "instar", "ratio", title=f"medians of {rounds} rounds"
     )
-    where = Table("step, seconds", *KINDS, title="where Instar's time goes")
+    where = Table("step, seconds", *told, title="where Instar's time goes")
     for kind, numbers in told.items():
         table.add_row(
             kind, f"{numbers['by hand']:.2f} s", f"{numbers['instar']:.2f} s", f"{numbers['ratio']:.2f}"
         )
-    for name in told["major"]["steps"]:
-        where.add_row(name, *(f"{told[kind]['steps'].get(name, 0.0):.2f}" for kind in KINDS))
+    for name in max((numbers["steps"] for numbers in told.values()), key=len):
+        where.add_row(name, *(f"{numbers['steps'].get(name, 0.0):.2f}" for numbers in told.values()))
     for each in (table, where):
         Console().print(each)
+
+
+def report(name: str, rounds: list[dict[str, Any]], rows: int) -> None:
+    """Print the tables and write everything down."""
+    told = summary(rounds)
+    show(told, len(rounds))
+    results = HERE / "results"
+    results.mkdir(exist_ok=True)
+    text = json.dumps({"rows": rows, "medians": told, "rounds": rounds}, indent=2)
+    (results / f"{name}.json").write_text(text + "\n")
+
+
+def rounds_wanted(description: str | None) -> int:
+    """Read from the command line how often to measure."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, default=5)
+    return int(parser.parse_args().rounds)
 
 
 def find_images() -> Images:
@@ -229,21 +251,14 @@ def find_images() -> Images:
 
 def main() -> int:
     """Measure, print, write down."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    rounds = parser.parse_args().rounds
+    rounds = rounds_wanted(__doc__)
     images = find_images()
     digest = images.new.digest.removeprefix("sha256:")
     programs = images.image_dir / digest / "tree/usr/lib/postgresql"
     with real_control_plane.installed(images, "serve") as plane:
         hand = Hand(plane.home / "hand", programs, "127.120.7.7", None if os.geteuid() else NOBODY)
         measured = [one_round(plane, hand, number) for number in range(rounds)]
-    told = summary(measured)
-    show(told, rounds)
-    results = HERE / "results"
-    results.mkdir(exist_ok=True)
-    text = json.dumps({"rows": SCALE * 100_000, "medians": told, "rounds": measured}, indent=2)
-    (results / "downtime.json").write_text(text + "\n")
+    report("downtime", measured, SCALE * 100_000)
     return 0
 
 

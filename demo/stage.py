@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -108,10 +108,11 @@ class Sight:
     address: str
     volume: str
     rows: int
-    system: str = ""
+    more: dict[str, str] = field(default_factory=dict)
+    """What else there is to tell, by its title."""
 
 
-def look(access: Access, query: str = "SELECT version()", system: str = "") -> Sight:
+def look(access: Access, query: str = "SELECT version()", more: dict[str, str] | None = None) -> Sight:
     """Look at the instance from outside."""
     shown = Client.local().instances.get(NAME)
     return Sight(
@@ -121,7 +122,7 @@ def look(access: Access, query: str = "SELECT version()", system: str = "") -> S
         address=f"{address_of(shown)}:{shown.port}",
         volume=(shown.volume_id or "")[:23],
         rows=ask(access, "SELECT count(*) FROM orders")[0],
-        system=system,
+        more=more or {},
     )
 
 
@@ -142,8 +143,8 @@ def print_table(before: Sight, after: Sight, tally: Tally) -> int:
     table = Table("", "before", "after")
     for column in table.columns:
         column.no_wrap = True
-    if before.system:
-        table.add_row("operating system of the image", before.system, after.system)
+    for title, told in before.more.items():
+        table.add_row(title, told, after.more[title])
     table.add_row("version, asked of the database", before.version, after.version)
     table.add_row("image digest", before.image, after.image)
     table.add_row("agent version", before.agent, after.agent)
