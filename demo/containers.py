@@ -103,9 +103,11 @@ def on_podman(home: Path) -> Iterator[None]:
     new = {f"localhost/instar:{digest.removeprefix('sha256:')}" for digest in digests} - images()
     with control_plane(home, "--provider", "podman"):
         network = f"instar-{installation(home)}"
+        subnet = json.loads((home / "podman/network.json").read_text())["subnet"]
         yield
     if not is_kept():
         podman("network", "rm", network)
+        subprocess.run(["ip", "route", "del", "unreachable", subnet], check=False)
         for name in sorted(new & images()):
             with suppress(subprocess.CalledProcessError):  # somebody else uses it by now
                 podman("rmi", name)

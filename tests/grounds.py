@@ -116,6 +116,7 @@ class PodmanGround:
             podman("rm", "--force", name)
         for name in self._listed("network", "ls", home=home):
             podman("network", "rm", "--force", name)
+        forget_route(home / self.provider)
 
     def _listed(self, *words: str, home: Path) -> list[str]:
         known = home / "podman/installation.json"
@@ -124,6 +125,14 @@ class PodmanGround:
         mine = f"label=instar.installation={json.loads(known.read_text())['id']}"
         column = "{{.Names}}" if words[0] == "ps" else "{{.Name}}"
         return podman(*words, "--filter", mine, "--format", column).split()
+
+
+def forget_route(state: Path) -> None:
+    """Take away the route that keeps a podman provider's addresses on this machine."""
+    known = state / "network.json"
+    if known.exists():
+        subnet = json.loads(known.read_text())["subnet"]
+        subprocess.run(["ip", "route", "del", "unreachable", subnet], capture_output=True, check=False)
 
 
 def podman(*words: str) -> str:

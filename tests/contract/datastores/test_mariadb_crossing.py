@@ -320,6 +320,18 @@ def test_way_back_to_the_old_image(make_machine: Make, old: Machine, writer: Wri
     assert writer.lost() == 0
 
 
+def test_leaving_for_an_older_series_is_allowed_on_the_way_back(make_machine: Make, old: Machine) -> None:
+    """The files are put back to a snapshot once the server is stopped: their version is no obstacle."""
+    older = target("10.6.1")
+    assert [each["check"] for each in old.call("check_upgrade", **older)["findings"]] == ["version"]
+    assert old.call("check_upgrade", **older, rolling_back=True)["findings"] == []
+    old.job("pre", "pre_upgrade", **older, rolling_back=True)
+    old.power_off()
+    back = make_machine(MARIADB, before=old)
+    back.job("back", "come_back", configuration=None)
+    assert back.status() == "HEALTHY"
+
+
 def test_no_way_back_where_a_newer_series_has_worked(make_machine: Make, old: Machine) -> None:
     leave(old)
     (old.volume / "mysql/opened_by").write_text("11.8.6")

@@ -8,6 +8,7 @@ import toy_system
 from docker.errors import NotFound
 from harnesses import FILES, PARAMETERS, until
 
+from grounds import forget_route
 from instar.control.providers.base import Handle
 from instar.control.providers.directories import trash
 from instar.control.providers.directories.images import ImageStore
@@ -157,6 +158,7 @@ class PodmanHarness:
             self.ask(lambda api, each=each: api.remove_container(each["Id"], force=True, v=True))
         for name in self.networks():
             self.ask(lambda api, name=name: api.remove_network(name))
+        forget_route(self.settings.state_dir)
         ours = {"label": f"{IMPORTED_BY}={self.installation}"}
         for each in self.ask(lambda api: api.images(filters=ours)):
             if not any(name.startswith(f"{REPOSITORY}:") for name in each["RepoTags"] or []):

@@ -230,3 +230,12 @@ def test_an_engine_without_room_for_an_image_says_so_and_keeps_nothing_of_it(
     assert (refused.value.body.retryable, "free space" in refused.value.body.remedy) == (False, True)
     assert names(small_engine) == [name_of(small_engine.images[0])]
     assert rig.up().image == small_engine.images[0]
+
+
+def test_the_address_of_a_server_that_is_down_leads_nowhere(podman: PodmanHarness) -> None:
+    """The bridge goes with the last container; a stranger beyond the default route must not be asked."""
+    rig = Rig(podman)
+    address = podman.provider.ensure_port("port", "host").address
+    podman.provider.stop_server(rig.handle, "stop")
+    asked = subprocess.run(["ip", "route", "get", address], capture_output=True, text=True, check=False)
+    assert "No route to host" in asked.stderr, asked.stdout

@@ -140,8 +140,8 @@ def contents(daemon: Daemon, params: UpgradeParams, connection: Session) -> list
 
 
 def is_another_series(daemon: Daemon, params: UpgradeParams) -> bool:
-    """Tell whether the upgrade leads to another series, such as from 10.11 to 11.8."""
-    return series(params.target_engine_version) != series(daemon.version)
+    """Tell whether the files go on to another series, as from 10.11 to 11.8; on a way back they do not."""
+    return not params.rolling_back and series(params.target_engine_version) != series(daemon.version)
 
 
 def _answer(found: list[Finding], facts: UpgradeFacts) -> UpgradeCheck:
@@ -161,12 +161,6 @@ def _version(daemon: Daemon, connection: Session, params: UpgradeParams) -> Iter
             check="version",
             seen=f"{daemon.dialect.title} {running} runs; {target} is older",
             remedy="Choose a version that is not older.",
-        )
-    if params.rolling_back and series(target) < series(running):
-        yield Finding(
-            check="version",
-            seen=f"{target} can't use data files in which {daemon.dialect.title} {running} has worked",
-            remedy="Go back by the snapshot from before the upgrade.",
         )
 
 

@@ -2,6 +2,8 @@
 
 import functools
 import ipaddress
+import logging
+import subprocess
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +17,9 @@ from instar.wire.errors import ProviderError
 
 RESERVED = 2
 """Addresses at a subnet's beginning that are no server's: the network's own and the host's."""
+LAST_RESORT = 2**32 - 1
+"""Metric of a route that every other one goes before."""
+_log = logging.getLogger(__name__)
 
 
 class Network:
@@ -35,6 +40,7 @@ class Network:
             subnet = self._present() or self._make([known] if known else list(self._free()))
             if subnet != known:
                 records.write(self._file, {"subnet": subnet})
+            _fence(subnet)
             return subnet
 
     def _present(self) -> str | None:
@@ -74,3 +80,19 @@ class Network:
             subnet = ipaddress.ip_network(f"{first}/{self._prefix}")
             if not any(other.version == subnet.version and other.overlaps(subnet) for other in taken):
                 yield str(subnet)
+
+
+def _fence(subnet: str) -> None:
+    """Have the subnet's addresses lead nowhere while its bridge is away, as it is when no container runs.
+
+    Else the host would look for servers that are down by its default route, and might find strangers there,
+    whom clients on the host would tell their passwords. The bridge's own route goes before this one.
+    """
+    route = ["ip", "route", "replace", "unreachable", subnet, "metric", str(LAST_RESORT)]
+    try:
+        subprocess.run(route, check=True, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError) as error:
+        said = getattr(error, "stderr", None) or str(error)
+        _log.warning(
+            "addresses of servers that are down lead off this host: subnet=%s error=%s", subnet, said
+        )
