@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import taps
-from sqlalchemy import ColumnElement, literal, select, update
+from sqlalchemy import ColumnElement, Double, bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control import settings, wiring
@@ -55,8 +55,8 @@ class LeapingStore(taps.TappedStore):
 
     @property
     def clock(self) -> ColumnElement[float]:
-        """The store's own clock, and what it has leapt."""
-        return super().clock + literal(self.leaps.leapt)
+        """The store's own clock, and what it has leapt when a statement is run."""
+        return super().clock + bindparam(None, callable_=lambda: self.leaps.leapt, type_=Double, unique=True)
 
 
 @dataclass(frozen=True)

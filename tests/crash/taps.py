@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -126,6 +127,12 @@ class TappedStore(Store):
         """A transaction that only reads."""
         with self._counted("read"), super().read() as session:
             yield session
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """A bare connection that only reads."""
+        with self._counted("read"), super().look() as connection:
+            yield connection
 
     @contextmanager
     def _counted(self, call: str) -> Iterator[None]:
