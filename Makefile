@@ -51,7 +51,7 @@ check: lint ## lint, then unit and scenario tests: what every change passes
 .PHONY: test
 test: lint engines systems ## everything: check, then contract, crash and live tests
 	$(BIN)/pytest -q -n auto tests/unit tests/scenario $(wildcard tests/contract tests/crash)
-	$(BIN)/pytest -q tests/live
+	$(BIN)/pytest -q -n auto --dist loadfile tests/live
 
 LIVE ?= tests/live
 .PHONY: live

@@ -18,7 +18,7 @@ from pathlib import Path
 TESTS = Path(__file__).parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS.parent / "demo")]
 
-from real_tales import Stage, mark, restarts, undoes, upgrades  # noqa: E402
+from real_tales import NEW, Stage, mark, restarts, undoes, upgrades  # noqa: E402
 from striking_plane import AGENT, DATABASE, SERVER, StrikingPlane, kill, striking_plane  # noqa: E402
 
 import record_stores  # noqa: E402
@@ -66,7 +66,7 @@ class Life:
             name, begin = "undo", undoes
             self.discarded = kept.loses_writes_since is not None
         else:
-            up = upgrades("18.6", on_failure=self.chance.choice(["error", "rollback"]))
+            up = upgrades(NEW, on_failure=self.chance.choice(["error", "rollback"]))
             choices = (
                 {"restart": restarts} if instance.version == "18.6" else {"restart": restarts, "upgrade": up}
             )

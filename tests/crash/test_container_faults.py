@@ -17,16 +17,11 @@ pytestmark = pytest.mark.live
 SYSTEM_TABLES = "bringing system tables up to date"
 REPRESENTATIVE = {
     ("create", "prepare", "", KILLED_WORKER),
-    ("create", "await_agent", "entry", SERVER),
-    ("restart", "restart", "", DATABASE),
     ("upgrade, same release", "rebuild", "entry", KILLED_WORKER),
-    ("upgrade, same release", "stage", "entry", FROZEN_WORKER),
-    ("undo, same release", "come_back", "entry", FROZEN_WORKER),
     ("upgrade, major", "pre_upgrade", "", AGENT),
     ("upgrade, major", "rebuild", "entry", FROZEN_WORKER),
     ("upgrade, major", "post_upgrade", "", SERVER),
     ("upgrade, major", "post_upgrade", SYSTEM_TABLES, DATABASE),
-    ("upgrade, major", "verify", "entry", SERVER),
     ("undo, major", "revert", "entry", KILLED_WORKER),
     ("upgrade that fails and goes back", "come_back", "", AGENT),
     ("abort after the rebuild", "power_off", "entry", FROZEN_WORKER),

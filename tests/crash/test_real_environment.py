@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from real_tales import Stage, upgrades
+from real_tales import NEW, Stage, upgrades
 from striking_plane import StrikingPlane, striking_plane
 
 from guest_images import Images
@@ -78,7 +78,7 @@ def test_a_disk_that_fills_up_during_pg_upgrade(stage: Stage, disk: Path, on_fai
     instance = stage.at_rest()
     stage.plane.order("upgrade", "post_upgrade", "making the new data directory")
     with instance.written_to():
-        operation = upgrades("18.6", on_failure=on_failure)(stage, instance)
+        operation = upgrades(NEW, on_failure=on_failure)(stage, instance)
         place = until(stage.plane.reached, TIMEOUT)
         with full(disk):
             place.unlink()
@@ -97,7 +97,7 @@ def test_an_image_that_is_gone_at_the_rebuild(stage: Stage) -> None:
     image = stage.plane.home / "images" / stage.images.new.digest.removeprefix("sha256:")
     stage.plane.order("upgrade", "rebuild")
     with instance.written_to():
-        operation = upgrades("18.6", on_failure="rollback")(stage, instance)
+        operation = upgrades(NEW, on_failure="rollback")(stage, instance)
         place = until(stage.plane.reached, TIMEOUT)
         kept = image.readlink()
         image.unlink()
@@ -124,7 +124,7 @@ def test_a_client_certificate_that_has_expired(stage: Stage) -> None:
         pytest.skip("openssl is missing or too old")
     (tls / "client.crt").write_bytes(expired.stdout)
     try:
-        ended = failed(stage, upgrades("18.6")(stage, instance))
+        ended = failed(stage, upgrades(NEW)(stage, instance))
     finally:
         (tls / "client.crt").write_bytes(kept)
     assert ended.error

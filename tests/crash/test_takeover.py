@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 from real_cells import thaw
-from real_tales import Stage, upgrades
+from real_tales import NEW, Stage, upgrades
 from sqlalchemy import make_url
 from striking_plane import FROZEN_WORKER, KILLED_WORKER, striking_plane
 
@@ -37,7 +37,7 @@ def test_another_worker_takes_over_in_the_middle_of_a_step(stage: Stage, fault: 
     instance = stage.at_rest()
     stage.plane.order("upgrade", "post_upgrade", "pg_upgrade")
     with instance.written_to():
-        operation = upgrades("18.6")(stage, instance)
+        operation = upgrades(NEW)(stage, instance)
         stage.plane.strike(fault, instance, operation)
         stage.plane.wait(operation)
         thaw(stage)
@@ -111,7 +111,7 @@ def test_an_upgrade_outlasts_its_record_store(own_stage: tuple[Stage, RecordServ
     log = stage.plane.home / "worker.log"
     stage.plane.order("upgrade", step)
     with instance.written_to():
-        operation = upgrades("18.6")(stage, instance)
+        operation = upgrades(NEW)(stage, instance)
         place: Any = until(stage.plane.reached, TIMEOUT)
         records.kill()
         place.unlink()

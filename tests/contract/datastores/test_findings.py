@@ -11,6 +11,7 @@ from guest_machine import Machine, connect, engine
 from test_crossing import leave, made, target
 
 from instar.images import parameters
+from instar.images.programs import OfATree
 from instar.images.recipe import load
 from instar.wire import agent as wire
 from instar.wire.errors import Vetoed
@@ -204,7 +205,8 @@ def test_extension_of_a_newer_version_survives_the_way_to_an_older_library(make_
 def test_parameters_are_told_by_the_very_program(name: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     recipe = load(name)
     programs = engine(int(recipe.engine_version.split(".")[0])) / "bin"
-    known = {each.name: each for each in parameters.read(ENGINES, recipe, tmp_path_factory.mktemp("scratch"))}
+    inside = OfATree(ENGINES, tmp_path_factory.mktemp("scratch"))
+    known = {each.name: each for each in parameters.read(recipe.manager, recipe.engine_version, inside)}
     described = subprocess.run([programs / "postgres", "--describe-config"], capture_output=True, text=True)
     assert {line.split("\t")[0] for line in described.stdout.splitlines()} <= set(known)
     size, level = known["work_mem"], known["wal_level"]

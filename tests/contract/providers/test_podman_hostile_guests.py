@@ -25,12 +25,12 @@ tried = {
     "change kernel settings": lambda: open("/proc/sys/kernel/hostname", "w"),
     "see the host's processes": lambda: open("/proc/%d/status" % HOST_PID),
     "see the host's files": lambda: open("HOST_FILE"),
-    "make a user namespace": lambda: run("unshare", "--user", "--map-root-user", "true"),
-    "make a mount namespace": lambda: run("unshare", "--mount", "true"),
+    "make a user namespace": lambda: run("unshare --user --map-root-user true"),
+    "make a mount namespace": lambda: run("unshare --mount true"),
 }
 
-def run(*command):
-    if os.spawnvp(os.P_WAIT, command[0], command):
+def run(command):
+    if os.system(command + " 2> /tmp/said"):
         raise OSError("refused")
 
 done = []
