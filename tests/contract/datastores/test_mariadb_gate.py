@@ -4,9 +4,13 @@ import os
 import signal
 from collections.abc import Callable
 
+import pymysql
 import pytest
 from engines import DATABASE, MARIADB, Refused
 from guest_machine import USER, Machine, wait_for
+
+from instar.agent.datastores.mysql_family.gate import freeze
+from instar.agent.datastores.mysql_family.sessions import Session
 
 
 @pytest.fixture
@@ -61,3 +65,26 @@ def test_server_that_dies_before_start_lets_nobody_in(moved: Machine) -> None:
     moved.job("start", "start")
     with moved.connect() as ann:
         assert ann.value("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("at_commit", [0, 2])
+def test_what_was_acknowledged_before_the_freeze_outlasts_the_server(
+    make_machine: Callable[..., Machine], at_commit: int
+) -> None:
+    machine = make_machine(MARIADB)
+    machine.job("create", "prepare", databases=[{"name": DATABASE}], root_password="secret-root")
+    connection = pymysql.connect(
+        host=machine.address, user="root", password="secret-root", database=DATABASE, autocommit=True
+    )
+    root = Session(connection, daemon=None)  # nothing here asks for it
+    root.execute("CREATE TABLE t (n int)")
+    for name, value in (("flush_log_at_trx_commit", at_commit), ("flush_log_at_timeout", 2000)):
+        root.execute(f"SET GLOBAL innodb_{name} = {value}")
+    root.execute("INSERT INTO t VALUES (1)")
+    freeze(root)
+    assert root.value("SELECT @@GLOBAL.innodb_flush_log_at_trx_commit") == at_commit
+    os.kill(machine.engine.server(machine), signal.SIGKILL)
+    wait_for(lambda: not machine.engine.server(machine), "its end")
+    machine.job("restart", "restart")
+    with machine.connect("root", "secret-root") as client:
+        assert client.value("SELECT count(*) FROM t") == 1

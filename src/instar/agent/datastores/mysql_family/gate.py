@@ -10,6 +10,7 @@ from instar.agent.datastores.mysql_family.sessions import Session, told
 from instar.wire.errors import GuestError
 
 PATIENCE = 60.0
+_AT_COMMIT = "innodb_flush_log_at_trx_commit"
 
 _CLIENTS = """
     SELECT ID FROM information_schema.PROCESSLIST
@@ -42,4 +43,14 @@ def freeze(session: Session) -> None:
                 remedy="See what holds them up (SHOW PROCESSLIST), and try again.",
                 retryable=True,
             )
-    session.execute("FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS")
+    _write_logs(session)
+
+
+def _write_logs(session: Session) -> None:
+    """Have all logs written to the disk; InnoDB's would be left out where commits wait for no write."""
+    chosen = session.value(f"SELECT @@GLOBAL.{_AT_COMMIT}")
+    session.execute(f"SET GLOBAL {_AT_COMMIT} = 1")
+    try:
+        session.execute("FLUSH NO_WRITE_TO_BINLOG ENGINE LOGS")
+    finally:
+        session.execute(f"SET GLOBAL {_AT_COMMIT} = %s", [chosen])
