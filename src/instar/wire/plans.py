@@ -126,16 +126,18 @@ def changes(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """Say in words which parts of a plan's basis are not as they were."""
     was, is_ = _flat(before), _flat(now)
     return [
-        f"{name} was {was.get(name, 'absent')} and is {is_.get(name, 'absent')}"
-        for name in sorted({*was, *is_})
-        if was.get(name) != is_.get(name)
+        f"{'.'.join(path)} was {was.get(path, 'absent')} and is {is_.get(path, 'absent')}"
+        for path in sorted({*was, *is_})
+        if was.get(path) != is_.get(path)
     ]
 
 
-def _flat(basis: dict[str, Any]) -> dict[str, str]:
-    """Give every part a name and a text; a part of a part is named `configuration.work_mem`."""
-    parts: dict[str, Any] = {}
+def _flat(basis: dict[str, Any]) -> dict[tuple[str, ...], str]:
+    """Give the text of every part by its path, such as (`configuration`, `work_mem`)."""
+    parts: dict[tuple[str, ...], Any] = {}
     for name, value in basis.items():
-        inner = {f"{name}.{key}": each for key, each in value.items()} if isinstance(value, dict) else None
-        parts |= {name: value} if inner is None else inner
-    return {name: "absent" if value is None else str(value) for name, value in parts.items()}
+        if isinstance(value, dict):
+            parts |= {(name, key): each for key, each in value.items()}
+        else:
+            parts[name,] = value
+    return {path: "absent" if value is None else str(value) for path, value in parts.items()}
