@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -249,6 +250,7 @@ def own_service(place: Path) -> Iterator[PodmanHarness]:
     yield harness
     harness.close()
     kill_service(harness)
+    shutil.rmtree(OwnService(place / "run").uploads)
 
 
 def kill_service(harness: PodmanHarness) -> None:
@@ -266,3 +268,12 @@ def test_the_engine_service_is_started_again_and_servers_do_not_mind(own_service
     assert rig.boots() == [own_service.images[0]]
     kill_service(own_service)
     assert rig.rebuild().image == own_service.images[1]
+
+
+def test_what_the_engine_was_sent_goes_when_its_service_starts_again(own_service: PodmanHarness) -> None:
+    rig = Rig(own_service)
+    uploads = OwnService(own_service.settings.run_dir).uploads
+    (uploads / "api_load.tar1").touch()
+    kill_service(own_service)
+    assert rig.up().state == ServerState.ACTIVE
+    assert list(uploads.iterdir()) == []

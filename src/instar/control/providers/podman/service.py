@@ -15,6 +15,9 @@ from instar.control.providers.directories import records
 from instar.wire.errors import ProviderError
 
 SYSTEM = Path("/run/podman/podman.sock")
+UPLOADS = Path("/var/cache/instar/uploads")
+"""Where our own service puts images that it is sent: on a disk, and swept, since Podman never removes them
+(its issue 28531)."""
 IDLE = 60
 """Seconds without a question after which our own service ends."""
 _QUIET = ["--log-level=error"]
@@ -41,6 +44,7 @@ class OwnService(Service):
 
     def __init__(self, run_dir: Path) -> None:
         self._run_dir, self._socket = run_dir, run_dir / "podman.sock"
+        self.uploads = UPLOADS / "-".join(run_dir.parts[1:])
         super().__init__(f"unix://{self._socket}")
 
     def ensure(self) -> None:
@@ -57,11 +61,13 @@ class OwnService(Service):
         configuration = self._run_dir / "containers.conf"
         configuration.write_text(make_configuration())
         self._socket.unlink(missing_ok=True)
+        shutil.rmtree(self.uploads, ignore_errors=True)
+        self.uploads.mkdir(0o700, parents=True, exist_ok=True)
         log = self._run_dir / "podman.log"
         with log.open("w") as output:
             subprocess.run(
                 ["setsid", "--fork", "podman", *_QUIET, "system", "service", f"--time={IDLE}", self.url],
-                env={**os.environ, "CONTAINERS_CONF": str(configuration)},
+                env={**os.environ, "CONTAINERS_CONF": str(configuration), "TMPDIR": str(self.uploads)},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
