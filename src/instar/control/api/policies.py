@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from oslo_config import cfg
-from oslo_policy import policy
+from oslo_policy import opts, policy
 
 from instar.control.api.auth import Identity
 from instar.wire.errors import Forbidden
@@ -124,10 +124,16 @@ def list_rules() -> Iterator[policy.RuleDefault]:
         )
 
 
+_OVERRIDES = "/etc/instar/policy.d"
+"""Folder of files with overrides. oslo.policy would look in /etc too, where packages of other services put
+rules of the same names."""
+
+
 class Gate:
     """Asks oslo.policy; operators override rules in the policy file that `conf` names."""
 
     def __init__(self, conf: cfg.ConfigOpts) -> None:
+        opts.set_defaults(conf, policy_dirs=[_OVERRIDES])
         self._enforcer = policy.Enforcer(conf)
         self._enforcer.register_defaults(list(list_rules()))
 
