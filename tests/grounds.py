@@ -113,9 +113,9 @@ class PodmanGround:
     def close(self, home: Path) -> None:
         """Remove containers and the network, which a control plane keeps for its next instance."""
         for name in self._listed("ps", "--all", home=home):
-            podman("rm", "--force", name)
+            engine("rm", "--force", name)
         for name in self._listed("network", "ls", home=home):
-            podman("network", "rm", "--force", name)
+            engine("network", "rm", "--force", name)
         forget_route(home / self.provider)
 
     def _listed(self, *words: str, home: Path) -> list[str]:
@@ -124,7 +124,7 @@ class PodmanGround:
             return []
         mine = f"label=instar.installation={json.loads(known.read_text())['id']}"
         column = "{{.Names}}" if words[0] == "ps" else "{{.Name}}"
-        return podman(*words, "--filter", mine, "--format", column).split()
+        return engine(*words, "--filter", mine, "--format", column).split()
 
 
 def forget_route(state: Path) -> None:
@@ -135,11 +135,12 @@ def forget_route(state: Path) -> None:
         subprocess.run(["ip", "route", "del", "unreachable", subnet], capture_output=True, check=False)
 
 
-def podman(*words: str) -> str:
-    """Ask Podman as its owner does; gives what it prints."""
+def engine(*words: str) -> str:
+    """Ask Podman, or Docker where DOCKER_HOST names it, as its owner does; gives what it prints."""
     own = {"CONTAINERS_CONF": "/run/instar/containers.conf"}
+    program = "docker" if "DOCKER_HOST" in os.environ else "podman"
     done = subprocess.run(
-        ["podman", *words], env={**own, **os.environ}, capture_output=True, text=True, check=False
+        [program, *words], env={**own, **os.environ}, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -150,12 +150,12 @@ class RealInstance:
     @property
     def container(self) -> str:
         """The name of its container that runs."""
-        names = grounds.podman("ps", "--format", "{{.Names}}").split()
+        names = grounds.engine("ps", "--format", "{{.Names}}").split()
         return next(name for name in names if self.server.name in name)
 
     def in_guest(self, *words: str) -> str:
         """Run a program in its container, as the machine's owner may; gives what it prints."""
-        return grounds.podman("exec", self.container, *words).strip()
+        return grounds.engine("exec", self.container, *words).strip()
 
     def processes(self, pattern: str = "") -> list[psutil.Process]:
         """List its processes whose command line matches; all of them unless told otherwise."""
