@@ -135,13 +135,13 @@ def end_of(stage: Stage, operation: Operation) -> Operation:
 
 
 def thaw(stage: Stage) -> None:
-    """Have a frozen worker go on, and find that it has lost what it had."""
+    """Have a frozen worker go on, and find that it has lost what it had, if not its life."""
     if stage.plane.frozen is None:
         return
     log = stage.plane.home / "worker.log"
     before = log.read_text().count(TAKEN_OVER)
-    stage.plane.thaw()
-    until(lambda: log.read_text().count(TAKEN_OVER) > before, TIMEOUT)
+    if stage.plane.thaw():
+        until(lambda: log.read_text().count(TAKEN_OVER) > before, TIMEOUT)
 
 
 def check(stage: Stage, cell: RealCell, instance: RealInstance) -> str:

@@ -90,11 +90,17 @@ class StrikingPlane(ControlPlane):
                 return "" if found else "nothing ran yet"
         return ""
 
-    def thaw(self) -> None:
-        """Have the frozen worker go on."""
-        if self.frozen is not None:
-            self.frozen.send_signal(signal.SIGCONT)
-            self.frozen = None
+    def thaw(self) -> bool:
+        """Have the frozen worker go on; False when another has ended it, to get at what it held."""
+        if self.frozen is None:
+            return True
+        pid, self.frozen = self.frozen.pid, None
+        worker = next(each for each in self.running if each.pid == pid)
+        if worker.poll() is None:
+            worker.send_signal(signal.SIGCONT)
+            return True
+        self.running.remove(worker)
+        return False
 
     def wait_until_idle(self) -> None:
         """Wait until no operation is open."""

@@ -80,7 +80,7 @@ def test_a_server_that_somebody_is_changing_is_left_to_them(local_rig: Rig) -> N
     until(lambda: len(local_rig.boots()) == 2, "it is brought back afterwards")
 
 
-def test_a_call_does_not_wait_for_ever_for_a_process_that_is_frozen_at_its_work(
+def test_a_call_does_not_wait_for_ever_for_another_that_is_at_work(
     local_rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(records, "LONGEST_WAIT", 0.05)

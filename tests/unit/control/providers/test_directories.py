@@ -1,12 +1,16 @@
 """How things are kept in directories: trees copied whole, records replaced whole, catalogues read."""
 
 import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from instar.control.providers.directories import flavors, handles, records, trash, trees
+from instar.control.providers.directories import flavors, frozen, handles, records, trash, trees
 from instar.wire.errors import ProviderError
 
 
@@ -141,3 +145,44 @@ def test_a_name_that_is_an_id_is_kept_as_the_id() -> None:
 def test_a_handle_of_another_kind_or_version_is_refused(change: dict[str, object]) -> None:
     with pytest.raises(ProviderError, match="handle"):
         handles.Handles("local").key(handles.Handles("local").make("volume", "v") | change, "volume")
+
+
+HOLD = """
+import signal, sys
+from pathlib import Path
+from instar.control.providers.directories import records
+with records.locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
+    """Another process, which holds the lock `tmp_path / "lock"`."""
+    argv = [sys.executable, "-c", HOLD, str(tmp_path / "lock")]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_a_lock_is_taken_from_a_process_that_is_frozen_and_never_acts_again(
+    tmp_path: Path, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "PATIENCE", 0.0)
+    holder.send_signal(signal.SIGSTOP)
+    with records.locked(tmp_path / "lock"):
+        assert holder.wait() == -signal.SIGKILL
+
+
+def test_a_lock_is_not_taken_from_a_process_that_works(
+    tmp_path: Path, holder: "subprocess.Popen[str]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frozen, "PATIENCE", 0.0)
+    monkeypatch.setattr(frozen, "_LOOK", 0.0)
+    monkeypatch.setattr(records, "LONGEST_WAIT", 0.1)
+    with pytest.raises(TimeoutError, match="somebody else"), records.locked(tmp_path / "lock"):
+        pass
+    assert holder.poll() is None

@@ -10,6 +10,8 @@ import os
 import time
 from pathlib import Path
 
+from .frozen import Watch
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,10 +95,12 @@ def is_locked(path: Path) -> bool:
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock at `path`, waiting for it. Whoever holds it may delete its file.
 
-    Raises TimeoutError when somebody else holds it for longer than `LONGEST_WAIT`, as a frozen process does.
+    A process that was frozen while it held the lock is ended. Raises TimeoutError when somebody else holds it
+    for longer than `LONGEST_WAIT`.
     """
-    deadline = time.monotonic() + LONGEST_WAIT
+    deadline, watch = time.monotonic() + LONGEST_WAIT, Watch(path)
     while (handle := try_lock(path, make=True)) is None:
+        watch.look()
         if time.monotonic() > deadline:
             said = f"somebody else has been at work on it for {LONGEST_WAIT:g} seconds"
             raise TimeoutError(errno.ETIMEDOUT, said, str(path))
