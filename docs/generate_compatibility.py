@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator
 
 import rst
 
-from instar.control.api.instances import _ACTIONS, _NOT_BUILT
+from instar.control.api.actions import ACTIONS
+from instar.control.api.instances import _NOT_BUILT
 from instar.control.api.routes import ROUTES
 from instar.control.api.routing import Route
 
@@ -74,7 +75,7 @@ def _table(calls: Iterable[str]) -> str:
 
 def _parts_of_calls() -> Iterator[str]:
     actions = [
-        (rst.literal(verb), "served, 202" if request else "501") for verb, (_, request) in _ACTIONS.items()
+        (rst.literal(verb), "served, 202" if action.run else "501") for verb, action in ACTIONS.items()
     ]
     yield "Actions of ``POST /instances/{id}/action``; others answer 400:\n"
     yield rst.table(("Action", "Answer"), actions, "70 30")

@@ -12,6 +12,7 @@ from instar.control.operations import (
     create,
     delete,
     groups,
+    reboot,
     restart,
     rollback,
     turn_back,
@@ -222,6 +223,11 @@ def restarts(world: SmallWorld, instance_id: str) -> str:
     return restart.request(world.desk, CALLER, instance_id).operation_id
 
 
+def reboots(world: SmallWorld, instance_id: str) -> str:
+    """Begin to reboot a server."""
+    return reboot.request(world.desk, CALLER, instance_id).operation_id
+
+
 LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
@@ -246,6 +252,7 @@ TALES = (
     Tale("close-window", closes_window, End(version="18.6", running="18.6"), beyond_window),
     Tale("configure", attaches, End(), serving),
     Tale("restart", restarts, End(), serving),
+    Tale("reboot", reboots, End(), serving),
     Tale("delete", deletes, End(status="DELETED", gone=True), serving),
     Tale("delete-upgraded", deletes,
          End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),

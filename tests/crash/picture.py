@@ -22,13 +22,14 @@ def take(world: SmallWorld, instance_id: str) -> dict[str, Any]:
 
 
 def deeds(world: SmallWorld, instance_id: str) -> Counter[str]:
-    """Count what was done and told: named jobs, rebuilds and events."""
+    """Count what was done and told: named jobs, rebuilds, reboots and events."""
     server = world.provider.servers.get(f"instar-{instance_id}")
     done = Counter(hook for whose, hook in world.guests.calls if whose == instance_id and hook in JOBS)
     with world.house.store.read() as session:
         kinds = session.execute(select(Event.kind).where(Event.instance_id == instance_id)).scalars()
         done.update(kind for kind in kinds if kind != STEP)
     done["rebuild"] = len(server.rebuilds) if server else 0
+    done["reboot"] = len(server.reboots) if server else 0
     return done
 
 

@@ -135,9 +135,8 @@ class Instances:
         `discard_writes_since` has to be that snapshot's time, `instance.undo.loses_writes_since`. Raises
         NeedsConsent where it is not, and Busy, saying why, when there is nothing to undo.
         """
-        path = self.path(instance)
         since = {} if discard_writes_since is None else {"discard_writes_since": discard_writes_since}
-        return self._started(path, self._http.request("POST", f"{path}/action", json={"rollback": since}))
+        return self._act(instance, "rollback", since)
 
     def set_undo_window(self, instance: str | Named, seconds: float | None) -> None:
         """Say for how long the instance's upgrades can be undone, from the next one on; None: the default."""
@@ -145,8 +144,16 @@ class Instances:
 
     def restart(self, instance: str | Named) -> Operation | None:
         """Stop and start the database. Raises Busy."""
-        path = self.path(instance)
-        return self._started(path, self._http.request("POST", f"{path}/action", json={"restart": {}}))
+        return self._act(instance, "restart")
+
+    def reboot(self, instance: str | Named) -> Operation | None:
+        """Boot an instance's server again; the database is stopped cleanly before, where it can be.
+
+            >>> client.instances.reboot("demo")
+
+        Raises Busy.
+        """
+        return self._act(instance, "reboot")
 
     def delete(self, instance: str | Named) -> Operation | None:
         """Delete an instance with its data. Raises Busy."""
@@ -177,6 +184,13 @@ class Instances:
 
     def _update(self, path: str, **fields: Any) -> requests.Response:
         return self._http.request("PATCH", path, json=_answers.build(UpdateInstanceRequest, instance=fields))
+
+    def _act(
+        self, instance: str | Named, verb: str, params: Mapping[str, Any] | None = None
+    ) -> Operation | None:
+        path = self.path(instance)
+        body = {verb: dict(params or {})}
+        return self._started(path, self._http.request("POST", f"{path}/action", json=body))
 
     def _started(self, path: str, response: requests.Response) -> Operation | None:
         """Find the operation that a request has started: as its answer says, else the instance's newest."""

@@ -39,6 +39,7 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("instance:show", _OWNER, "GET", _INSTANCE),
     ("instance:update", _OWNER, "PATCH", _INSTANCE),
     ("instance:restart", _OWNER, "POST", _ACTION),
+    ("instance:reboot", _OWNER, "POST", _ACTION),
     ("instance:rollback", _OWNER, "POST", _ACTION),
     ("instance:resize_volume", _OWNER, "POST", _ACTION),
     ("instance:resize_flavor", _OWNER, "POST", _ACTION),

@@ -1,6 +1,7 @@
 """Every route of the door, declared once."""
 
 from instar.control.api import (
+    actions,
     configurations,
     databases,
     datastores,
@@ -52,7 +53,7 @@ ROUTES: tuple[Route, ...] = (
     Route("PUT", _ONE, instances.update, "instance:update", 202, rest.UpdateInstanceRequest),
     Route("PATCH", _ONE, instances.update, "instance:update", 202, rest.UpdateInstanceRequest),
     Route("DELETE", _ONE, instances.delete, "instance:delete", 202),
-    Route("POST", f"{_ONE}/action", instances.act, None, 202, rest.ActionRequest),
+    Route("POST", f"{_ONE}/action", actions.act, None, 202, rest.ActionRequest),
     Route("GET", f"{_ONE}/versions", instances.versions, "instance:show", answer=rest.VersionsAnswer),
     Route("GET", f"{_ONE}/operations", operations.index, "operation:index", answer=rest.OperationsAnswer,
           query=Page),

@@ -10,6 +10,7 @@ from instar.control.operations import (
     delete,
     inquiry,
     plan,
+    reboot,
     restart,
     rollback,
     upgrade,
@@ -18,5 +19,16 @@ from instar.control.operations.context import Context
 
 STORIES: Mapping[str, Story[Context]] = {
     module.STORY.kind: module.STORY
-    for module in (create, configure, upgrade, rollback, restart, delete, inquiry, plan, close_undo)
+    for module in (
+        create,
+        configure,
+        upgrade,
+        rollback,
+        restart,
+        reboot,
+        delete,
+        inquiry,
+        plan,
+        close_undo,
+    )  # fmt: skip
 }
