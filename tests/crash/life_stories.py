@@ -13,6 +13,8 @@ from instar.control.operations import (
     delete,
     groups,
     reboot,
+    resize,
+    resize_volume,
     restart,
     rollback,
     turn_back,
@@ -228,6 +230,22 @@ def reboots(world: SmallWorld, instance_id: str) -> str:
     return reboot.request(world.desk, CALLER, instance_id).operation_id
 
 
+def resizes(world: SmallWorld, instance_id: str) -> str:
+    """Begin to give a server another size."""
+    return resize.request(world.desk, CALLER, instance_id, "2").operation_id
+
+
+def fails_to_resize(world: SmallWorld, instance_id: str) -> str:
+    """Begin to give a server another size, on which its machine is not known to the provider."""
+    world.provider.dials.fail_always("inspect_volume", ProviderError("Nobody knows"))
+    return resizes(world, instance_id)
+
+
+def grows(world: SmallWorld, instance_id: str) -> str:
+    """Begin to have a volume grow."""
+    return resize_volume.request(world.desk, CALLER, instance_id, 3).operation_id
+
+
 LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
@@ -253,6 +271,9 @@ TALES = (
     Tale("configure", attaches, End(), serving),
     Tale("restart", restarts, End(), serving),
     Tale("reboot", reboots, End(), serving),
+    Tale("resize", resizes, End(), serving),
+    Tale("resize-fails", fails_to_resize, BACK, serving),
+    Tale("resize-volume", grows, End(), serving),
     Tale("delete", deletes, End(status="DELETED", gone=True), serving),
     Tale("delete-upgraded", deletes,
          End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),

@@ -155,6 +155,26 @@ class Instances:
         """
         return self._act(instance, "reboot")
 
+    def resize(self, instance: str | Named, flavor: str | Flavor) -> Operation | None:
+        """Give an instance another flavor (its id, or an object), for which its database is down for a while.
+
+            >>> client.instances.resize("demo", "2")
+
+        A server on which the database does not come up gets its old size again. Raises BadRequest for a
+        flavor that is unknown or the instance's own, NotSupported where the provider can't, Busy.
+        """
+        wanted = flavor if isinstance(flavor, str) else flavor.str_id
+        return self._act(instance, "resize", {"flavorRef": wanted})
+
+    def resize_volume(self, instance: str | Named, size: int) -> Operation | None:
+        """Have an instance's volume grow to `size` GiB, while its database serves.
+
+            >>> client.instances.resize_volume("demo", 2)
+
+        Raises BadRequest for a size that is not larger, NotSupported where the provider can't, Busy.
+        """
+        return self._act(instance, "resize", {"volume": {"size": size}})
+
     def delete(self, instance: str | Named) -> Operation | None:
         """Delete an instance with its data. Raises Busy."""
         path = self.path(instance)

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from instar.control.api import bodies
 from instar.control.api.call import Call
-from instar.control.operations import reboot, restart, rollback
+from instar.control.operations import reboot, resize, resize_volume, restart, rollback
 from instar.control.operations.desk import Submitted
 from instar.wire import rest
 from instar.wire.errors import BadRequest, NotSupported
@@ -20,19 +21,20 @@ class Action:
     One that does nothing is known and not built; `lacks` says what it would take.
     """
 
-    policy: str
+    policy: str | Callable[[Params], str]
     run: Callable[[Call, Params], Submitted | None] | None = None
     lacks: str = ""
 
 
 def act(call: Call, body: rest.ActionRequest) -> None:
-    """Act on an instance: `{"restart": {}}`, `{"reboot": {}}`, or `{"rollback": {}}`, which undoes the last
-    upgrade.
+    """Act on an instance: `{"restart": {}}`, `{"reboot": {}}`, `{"resize": {"flavorRef": "2"}}`,
+    `{"resize": {"volume": {"size": 2}}}`, or `{"rollback": {}}`, which undoes the last upgrade.
 
     A rollback that loses writes wants `discard_writes_since`, the time of the snapshot that it goes back to.
     """
     verb, action = choose(body, ACTIONS)
-    call.authorise(action.policy)
+    policy = action.policy
+    call.authorise(policy if isinstance(policy, str) else policy(body.root[verb] or {}))
     carry_out(call, verb, action, body)
 
 
@@ -77,12 +79,24 @@ def _rollback(call: Call, params: Params) -> Submitted:
     return rollback.request(call.desk, call.caller, call.path["instance_id"], discard_writes_since=since)
 
 
+def _resize_policy(params: Params) -> str:
+    return "instance:resize_volume" if "volume" in params else "instance:resize_flavor"
+
+
+def _resize(call: Call, params: Params) -> Submitted:
+    wanted = bodies.within(rest.ResizeRequest, {"resize": params}).resize
+    where = call.desk, call.caller, call.path["instance_id"]
+    if wanted.volume is not None:
+        return resize_volume.request(*where, wanted.volume.size)
+    return resize.request(*where, wanted.flavorRef or "")
+
+
 _REPLICAS = "Instar has no replicas."
 ACTIONS: Mapping[str, Action] = {
     "restart": Action("instance:restart", plain("restart", restart.request)),
     "reboot": Action("instance:reboot", plain("reboot", reboot.request)),
     "rollback": Action("instance:rollback", _rollback),
-    "resize": Action("instance:resize_flavor"),
+    "resize": Action(_resize_policy, _resize),
     "promote_to_replica_source": Action("instance:promote_to_replica_source", lacks=_REPLICAS),
     "eject_replica_source": Action("instance:eject_replica_source", lacks=_REPLICAS),
     "reset_status": Action("instance:reset_status"),

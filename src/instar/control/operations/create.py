@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from instar.control.catalog import character_sets, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, submit
-from instar.control.operations import attachment, guest_steps
+from instar.control.operations import attachment, guest_steps, sizes
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.providers.base import ServerSpec
@@ -78,12 +78,7 @@ def _row(
         raise BadRequest(f"instance.datastore.version: {version.name} names no image")
     if wanted.volume is None:
         raise BadRequest("instance.volume: must be given, with a size in GiB")
-    known = {flavor.id for flavor in desk.flavors()}
-    if wanted.flavorRef not in known:
-        raise BadRequest(
-            f"instance.flavorRef: there is no flavor {wanted.flavorRef!r}",
-            remedy=f"Flavors on offer: {', '.join(sorted(known))}",
-        )
+    flavor = sizes.flavor(desk, wanted.flavorRef, "instance.flavorRef")
     _check_names(wanted)
     character_sets.check(version.manager, wanted.databases, "instance.databases")
     return Instance(
@@ -91,7 +86,7 @@ def _row(
         project=caller.project,
         name=wanted.name,
         version=version,
-        flavor_id=wanted.flavorRef,
+        flavor_id=flavor.id,
         volume_size=wanted.volume.size,
         status=InstanceStatus.BUILD,
         service_status="",

@@ -150,12 +150,17 @@ def reinstate(ctx: Context) -> Outcome:
     return Done(record={"service_status": status.status, "restart_required": False})
 
 
-def healthy(ctx: Context) -> Outcome:
-    """Wait until the database answers a query; after a start, no value of its configuration waits for one."""
+def serving(ctx: Context, **record: Any) -> Outcome:
+    """Wait until the database answers a query, and record that."""
     status = ctx.guest.status()
     if status.status != ServiceStatus.HEALTHY:
         return Wait(LOOK_AGAIN, f"the database is {status.status}: {status.reason}")
-    return Done(record={"service_status": status.status, "restart_required": False})
+    return Done(record={"service_status": status.status, **record})
+
+
+def healthy(ctx: Context) -> Outcome:
+    """Wait until a database that was started serves; no value of its configuration waits for a start now."""
+    return serving(ctx, restart_required=False)
 
 
 def read_back(ctx: Context) -> ReadBack:

@@ -1,6 +1,6 @@
 """Reboot: the server goes down and boots again from the same root disk; the database comes up with it.
 
-1. stop_database  the guest stops the database cleanly; one that can't is not waited for, the reboot is the cure
+1. stop_database  the guest stops the database cleanly; one that can't is not waited for
 2. reboot         the provider ends every process of the server and boots it again, once
 3. await_agent    the agent answers, out of another boot than before
 4. start          the database runs and lets clients in

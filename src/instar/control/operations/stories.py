@@ -11,6 +11,8 @@ from instar.control.operations import (
     inquiry,
     plan,
     reboot,
+    resize,
+    resize_volume,
     restart,
     rollback,
     upgrade,
@@ -26,9 +28,11 @@ STORIES: Mapping[str, Story[Context]] = {
         rollback,
         restart,
         reboot,
+        resize,
+        resize_volume,
         delete,
         inquiry,
         plan,
         close_undo,
-    )  # fmt: skip
+    )
 }

@@ -118,8 +118,9 @@ class ServerSpec:
 class ServerInfo:
     """What is known of a server; `image` is the image its root disk was made from.
 
-    `token` is the token of the last rebuild that was carried out (empty after create). Both are what the
-    provider knows: a guest, which can write to its root disk, can't make them say anything else.
+    `token` is the token of the last rebuild that was carried out (empty after create), `flavor` the id of the
+    size that it runs with, None where that is not known. All are what the provider knows: a guest, which can
+    write to its root disk, can't make them say anything else.
     """
 
     handle: Handle
@@ -127,6 +128,7 @@ class ServerInfo:
     image: str | None = None
     token: str = ""
     reason: str = ""
+    flavor: str | None = None
 
 
 class Provider(Protocol):
@@ -242,7 +244,12 @@ class Provider(Protocol):
         """
 
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Change the server's size."""
+        """Change the server's size; its root disk, port and volume stay. Repeat or inspect until ACTIVE.
+
+        The guest's database was stopped before: the server may boot again for it. A server that has the size
+        is left alone, but for what was begun. Raises ProviderError for a STOPPED one, NotSupported without
+        the ability.
+        """
 
     def destroy_server(self, handle: Handle) -> None:
         """Delete the server with its root disk; the port and the volume stay. No process is left behind."""

@@ -80,10 +80,13 @@ from instar.wire.rest.instances import (
     NewDatabase,
     NewUser,
     Nic,
+    Resize,
+    ResizeRequest,
     Undo,
     UpdateInstance,
     UpdateInstanceRequest,
     Volume,
+    VolumeGrowth,
 )
 from instar.wire.rest.operations import ActionRequest, Operation, OperationAnswer, OperationsAnswer, Step
 from instar.wire.rest.plans import (
@@ -177,6 +180,8 @@ __all__ = [
     "ProbesAnswer",
     "Problem",
     "Request",
+    "Resize",
+    "ResizeRequest",
     "RootAnswer",
     "Step",
     "Undo",
@@ -192,6 +197,7 @@ __all__ = [
     "VersionAnswer",
     "VersionsAnswer",
     "Volume",
+    "VolumeGrowth",
     "VolumeSize",
     "VolumeTypesAnswer",
 ]

@@ -10,7 +10,13 @@ from instar.wire import rest
 from instar.wire.states import USABLE, InstanceStatus
 
 _GIB = 2**30
-_SILENT = {InstanceStatus.BUILD, InstanceStatus.REBOOT, InstanceStatus.UPGRADE, InstanceStatus.SHUTDOWN}
+_SILENT = {
+    InstanceStatus.BUILD,
+    InstanceStatus.REBOOT,
+    InstanceStatus.RESIZE,
+    InstanceStatus.UPGRADE,
+    InstanceStatus.SHUTDOWN,
+}
 
 
 def summary(viewer: Viewer, instance: Instance, operation: Operation | None) -> rest.Instance:

@@ -20,7 +20,6 @@ from instar.control.providers.directories.ports import Ports
 from instar.control.providers.directories.told import told
 from instar.control.providers.directories.volumes import Volumes
 from instar.wire.agent import Parameter
-from instar.wire.errors import NotSupported
 
 
 class Servers(Protocol):
@@ -46,6 +45,9 @@ class Servers(Protocol):
 
     def stop(self, handle: Handle, token: str) -> ServerInfo:
         """End a server and keep it so."""
+
+    def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
+        """Give a server another size."""
 
     def destroy(self, handle: Handle) -> None:
         """Delete a server."""
@@ -224,8 +226,8 @@ class DirectoryProvider:
 
     @told
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Change the server's size."""
-        raise NotSupported(f"The {self.name} provider can't resize a server yet")
+        """Change the server's size; its root disk, port and volume stay. Repeat or inspect until ACTIVE."""
+        return self._servers.resize(handle, flavor)
 
     @told
     def destroy_server(self, handle: Handle) -> None:
