@@ -11,12 +11,14 @@ from instar.control.operations import (
     close_undo,
     create,
     delete,
+    force_delete,
     groups,
     reboot,
     resize,
     resize_volume,
     restart,
     rollback,
+    stop,
     turn_back,
     undo_window,
     upgrade,
@@ -42,6 +44,7 @@ class End:
     undoable: str | None = None
     written: tuple[str, ...] = ("shop", "early")
     gone: bool = False
+    serves: bool = True
 
 
 @dataclass(frozen=True)
@@ -246,6 +249,22 @@ def grows(world: SmallWorld, instance_id: str) -> str:
     return resize_volume.request(world.desk, CALLER, instance_id, 3).operation_id
 
 
+def stops(world: SmallWorld, instance_id: str) -> str:
+    """Begin to stop a database."""
+    return stop.request(world.desk, CALLER, instance_id).operation_id
+
+
+def rebuilds(world: SmallWorld, instance_id: str) -> str:
+    """Begin to put the version's image onto an instance again."""
+    return upgrade.request(world.desk, CALLER, instance_id, None, UpgradeOptions()).operation_id
+
+
+def deletes_by_force(world: SmallWorld, instance_id: str) -> str:
+    """Begin to delete an instance with its open upgrade; what held that up is over."""
+    world.provider.dials.always.clear()
+    return force_delete.request(world.desk, CALLER, instance_id).operation_id
+
+
 LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
@@ -274,6 +293,10 @@ TALES = (
     Tale("resize", resizes, End(), serving),
     Tale("resize-fails", fails_to_resize, BACK, serving),
     Tale("resize-volume", grows, End(), serving),
+    Tale("stop", stops, End(serves=False), serving),
+    Tale("rebuild", rebuilds, End(snapshots=1, undoable="17.10"), serving),
+    Tale("force-delete", deletes_by_force, End(status="DELETED", gone=True),
+         held_at("rebuild", withholds("rebuild_server"))),
     Tale("delete", deletes, End(status="DELETED", gone=True), serving),
     Tale("delete-upgraded", deletes,
          End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),

@@ -180,6 +180,29 @@ class Instances:
         path = self.path(instance)
         return self._started(path, self._http.request("DELETE", path))
 
+    def force_delete(self, instance: str | Named) -> Operation | None:
+        """Delete an instance with its data in whatever state it is; its open operation is ended first."""
+        return self._act(instance, "force_delete")
+
+    def reset_status(self, instance: str | Named) -> None:
+        """End an instance's open operation that nobody works on, as failed; for administrators.
+
+        The instance is left in ERROR unless nothing had been done yet. Raises Busy while a worker is at work
+        on the operation.
+        """
+        self._http.request("POST", f"{self.path(instance)}/action", json={"reset_status": {}})
+
+    def stop(self, instance: str | Named) -> Operation | None:
+        """Stop an instance's database; a restart starts it again. For administrators. Raises Busy."""
+        return self._manage(instance, "stop")
+
+    def rebuild(self, instance: str | Named, image: str | None = None) -> Operation | None:
+        """Put its version's image, or the one named, onto an instance, as an upgrade does.
+
+        For administrators. Raises Busy; what an image that does not fit is refused for, the operation tells.
+        """
+        return self._manage(instance, "rebuild", {"image_id": image} if image else {})
+
     def operations(self, instance: str | Named, *, limit: int | None = None) -> Iterator[Operation]:
         """List an instance's operations, newest first, without their steps."""
         return self._operations.list(self.resolve(instance), limit=limit)
@@ -211,6 +234,17 @@ class Instances:
         path = self.path(instance)
         body = {verb: dict(params or {})}
         return self._started(path, self._http.request("POST", f"{path}/action", json=body))
+
+    def _manage(
+        self, instance: str | Named, verb: str, params: Mapping[str, Any] | None = None
+    ) -> Operation | None:
+        """Act as administrators do; an instance is named by its id where it is another project's."""
+        path = self.path(instance)
+        response = self._http.request("POST", f"/mgmt{path}/action", json={verb: dict(params or {})})
+        try:
+            return self._started(path, response)
+        except NotFound:  # the operation is another project's
+            return None
 
     def _started(self, path: str, response: requests.Response) -> Operation | None:
         """Find the operation that a request has started: as its answer says, else the instance's newest."""

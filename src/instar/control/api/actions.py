@@ -6,7 +6,15 @@ from typing import Any
 
 from instar.control.api import bodies
 from instar.control.api.call import Call
-from instar.control.operations import reboot, resize, resize_volume, restart, rollback
+from instar.control.operations import (
+    force_delete,
+    reboot,
+    reset_status,
+    resize,
+    resize_volume,
+    restart,
+    rollback,
+)
 from instar.control.operations.desk import Submitted
 from instar.wire import rest
 from instar.wire.errors import BadRequest, NotSupported
@@ -27,10 +35,10 @@ class Action:
 
 
 def act(call: Call, body: rest.ActionRequest) -> None:
-    """Act on an instance: `{"restart": {}}`, `{"reboot": {}}`, `{"resize": {"flavorRef": "2"}}`,
-    `{"resize": {"volume": {"size": 2}}}`, or `{"rollback": {}}`, which undoes the last upgrade.
+    """Act on an instance: restart, reboot, resize, rollback, reset_status, force_delete.
 
-    A rollback that loses writes wants `discard_writes_since`, the time of the snapshot that it goes back to.
+    `resize` wants either `flavorRef` or `volume` with a `size`; a `rollback` that loses writes wants
+    `discard_writes_since`, the time of the snapshot that it goes back to; the others take no parameters.
     """
     verb, action = choose(body, ACTIONS)
     policy = action.policy
@@ -54,10 +62,10 @@ def carry_out(call: Call, verb: str, action: Action, body: rest.ActionRequest) -
         call.accepted(submitted)
 
 
-def plain(verb: str, request: Callable[..., Submitted]) -> Callable[[Call, Params], Submitted]:
+def plain(verb: str, request: Callable[..., Submitted | None]) -> Callable[[Call, Params], Submitted | None]:
     """Make what an action without parameters does."""
 
-    def run(call: Call, params: Params) -> Submitted:
+    def run(call: Call, params: Params) -> Submitted | None:
         if params:
             raise BadRequest(f"Validation error: {verb}: takes no parameters")
         return request(call.desk, call.caller, call.path["instance_id"])
@@ -77,6 +85,17 @@ def consent(verb: str, params: Params) -> str | None:
 def _rollback(call: Call, params: Params) -> Submitted:
     since = consent("rollback", params)
     return rollback.request(call.desk, call.caller, call.path["instance_id"], discard_writes_since=since)
+
+
+def _reset_policy(params: Params) -> str:
+    return "instance:force_delete" if "force_delete" in params else "instance:reset_status"
+
+
+def _reset_status(call: Call, params: Params) -> None:
+    """Trove's clients may say that they are about to delete the instance by force."""
+    if set(params) - {"force_delete"}:
+        raise BadRequest("Validation error: reset_status: takes no parameters")
+    reset_status.request(call.desk, call.caller, call.path["instance_id"])
 
 
 def _resize_policy(params: Params) -> str:
@@ -99,5 +118,6 @@ ACTIONS: Mapping[str, Action] = {
     "resize": Action(_resize_policy, _resize),
     "promote_to_replica_source": Action("instance:promote_to_replica_source", lacks=_REPLICAS),
     "eject_replica_source": Action("instance:eject_replica_source", lacks=_REPLICAS),
-    "reset_status": Action("instance:reset_status"),
+    "reset_status": Action(_reset_policy, _reset_status),
+    "force_delete": Action("instance:force_delete", plain("force_delete", force_delete.request)),
 }

@@ -15,6 +15,7 @@ from instar.control.operations import (
     resize_volume,
     restart,
     rollback,
+    stop,
     upgrade,
 )
 from instar.control.operations.context import Context
@@ -30,6 +31,7 @@ STORIES: Mapping[str, Story[Context]] = {
         reboot,
         resize,
         resize_volume,
+        stop,
         delete,
         inquiry,
         plan,

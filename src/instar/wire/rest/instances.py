@@ -153,6 +153,21 @@ class ResizeRequest(Request):
     resize: Resize
 
 
+class Rebuild(Request):
+    image_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="ours, where left out: the version's own image",
+    )
+
+
+class RebuildRequest(Request):
+    """Body of the administrators' action `rebuild`."""
+
+    rebuild: Rebuild
+
+
 class Flavor(Answer):
     """`id` is null unless the flavor's id is a plain number; `str_id` always says it."""
 
