@@ -7,6 +7,7 @@ from typing import Any
 from small_world import CALLER, SmallWorld
 
 from instar.control.operations import (
+    access,
     attachment,
     close_undo,
     create,
@@ -265,6 +266,14 @@ def deletes_by_force(world: SmallWorld, instance_id: str) -> str:
     return force_delete.request(world.desk, CALLER, instance_id).operation_id
 
 
+def limits(world: SmallWorld, instance_id: str) -> str:
+    """Begin to let in others than before."""
+    wanted = rest.Access(allowed_cidrs=["10.0.0.0/8"])
+    submitted = access.request(world.desk, CALLER, instance_id, wanted)
+    assert submitted is not None
+    return submitted.operation_id
+
+
 LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
@@ -297,6 +306,7 @@ TALES = (
     Tale("rebuild", rebuilds, End(snapshots=1, undoable="17.10"), serving),
     Tale("force-delete", deletes_by_force, End(status="DELETED", gone=True),
          held_at("rebuild", withholds("rebuild_server"))),
+    Tale("access", limits, End(), serving),
     Tale("delete", deletes, End(status="DELETED", gone=True), serving),
     Tale("delete-upgraded", deletes,
          End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),

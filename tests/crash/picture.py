@@ -45,6 +45,7 @@ def _record(row: Instance) -> dict[str, Any]:
         "engine_version": row.engine_version,
         "agent_version": row.agent_version,
         "settings": row.settings,
+        "access": row.access,
         "configuration": row.configuration_id is not None,
         "restart_required": row.restart_required,
         "undo": (kept.get("version"), kept.get("format_changed"), kept.get("snapshot") is not None),
@@ -65,6 +66,7 @@ def machine(world: SmallWorld, row: Instance) -> dict[str, Any]:
         "size": (server and server.flavor, volume and provider._volumes[name].info.size),
         "snapshots": len(provider.snapshots(volume)) if volume else None,
         "port": provider.find_port(name) is not None,
+        "access": provider.rules.get(name),
         "guest": (guest.manifest.engine_version, guest.image, guest.running) if guest else None,
         "database": (database.engine_version, tuple(database.databases), dict(database.settings)),
     }

@@ -138,6 +138,25 @@ class Instances:
         since = {} if discard_writes_since is None else {"discard_writes_since": discard_writes_since}
         return self._act(instance, "rollback", since)
 
+    def set_access(
+        self,
+        instance: str | Named,
+        *,
+        is_public: bool | None = None,
+        allowed_cidrs: Sequence[str] | None = None,
+    ) -> Operation | None:
+        """Say who may reach an instance's port; None where the provider was not asked for anything.
+
+            >>> client.instances.set_access("demo", allowed_cidrs=["10.0.0.0/8"])
+
+        Raises BadRequest for what is no network, NotSupported where nobody can be kept out, Busy.
+        """
+        wanted = {"is_public": is_public, "allowed_cidrs": allowed_cidrs}
+        path = self.path(instance)
+        sent = {name: value for name, value in wanted.items() if value is not None}
+        response = self._update(path, access=sent)
+        return self._started(path, response) if OPERATION in response.headers else None
+
     def set_undo_window(self, instance: str | Named, seconds: float | None) -> None:
         """Say for how long the instance's upgrades can be undone, from the next one on; None: the default."""
         self._update(self.path(instance), undo_window=seconds)

@@ -7,7 +7,7 @@ from instar.control.api.call import Call
 from instar.control.api.views import datastores as version_views
 from instar.control.api.views import instances as views
 from instar.control.catalog import paths
-from instar.control.operations import attachment, rename, undo_window, upgrade
+from instar.control.operations import access, attachment, rename, undo_window, upgrade
 from instar.control.operations import create as creation
 from instar.control.operations import delete as deletion
 from instar.control.store import instances as store
@@ -24,7 +24,7 @@ _NOT_BUILT = (
     "modules",
     "locality",
 )
-_CHANGES = ("configuration", "datastore_version", "undo_window")
+_CHANGES = ("access", "configuration", "datastore_version", "undo_window")
 
 
 def index(call: Call) -> rest.InstancesAnswer:
@@ -57,7 +57,9 @@ def create(call: Call, body: rest.CreateInstanceRequest) -> rest.InstanceAnswer:
 
 
 def update(call: Call, body: rest.UpdateInstanceRequest) -> None:
-    """Rename an instance, or upgrade it to a datastore version, or both."""
+    """Rename an instance, or change one more thing: its version (an upgrade), configuration, access, undo
+    window.
+    """
     change = body.instance
     _check_change(change)
     if change.datastore_version is not None:
@@ -65,10 +67,17 @@ def update(call: Call, body: rest.UpdateInstanceRequest) -> None:
         call.accepted(upgrade.request(call.desk, call.caller, instance_id, wanted, change.upgrade_options()))
     if "undo_window" in change.model_fields_set:
         undo_window.request(call.desk, call.caller, call.path["instance_id"], change.undo_window)
+    if change.access is not None:
+        _limit_access(call, change.access)
     if "configuration" in change.model_fields_set or not change.model_fields_set:
         _configure(call, change.configuration)
     if change.name is not None:
         rename.request(call.desk, call.caller, call.path["instance_id"], change.name)
+
+
+def _limit_access(call: Call, wanted: rest.Access) -> None:
+    if submitted := access.request(call.desk, call.caller, call.path["instance_id"], wanted):
+        call.accepted(submitted)
 
 
 def _configure(call: Call, configuration_id: str | None) -> None:
@@ -146,7 +155,7 @@ def _check_change(change: rest.UpdateInstance) -> None:
     sent = sorted(change.model_fields_set - {"name"} - options)
     if len(sent) > 1:
         raise BadRequest("Only one attribute (except 'name') is allowed to update", seen=", ".join(sent))
-    for field in ("name", "datastore_version"):
+    for field in ("name", "datastore_version", "access"):
         if field in change.model_fields_set and getattr(change, field) is None:
             raise BadRequest(f"Validation error: instance.{field}: must not be null")
     if options and not change.datastore_version:

@@ -43,6 +43,7 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("instance:rollback", _OWNER, "POST", _ACTION),
     ("instance:resize_volume", _OWNER, "POST", _ACTION),
     ("instance:resize_flavor", _OWNER, "POST", _ACTION),
+    ("instance:guest_log_list", _OWNER, "GET", f"{_INSTANCE}/log"),
     ("instance:reset_status", _ADMIN, "POST", _ACTION),
     ("instance:promote_to_replica_source", _OWNER, "POST", _ACTION),
     ("instance:eject_replica_source", _OWNER, "POST", _ACTION),

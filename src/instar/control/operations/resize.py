@@ -16,7 +16,7 @@ from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
-from instar.control.operations import guest_steps, lookup, sizes
+from instar.control.operations import guest_steps, lookup, quotas, sizes
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.providers.base import FlavorSpec
@@ -29,7 +29,7 @@ def request(desk: Desk, caller: Caller, instance_id: str, flavor_id: str) -> Sub
     """Accept a resize to a flavor.
 
     Raises NotFound, BadRequest for a flavor that is unknown or the instance's own, NotSupported where the
-    provider can't, and Busy when an operation is open or the instance is not ACTIVE.
+    provider can't, Busy when an operation is open or the instance is not ACTIVE, OverLimit beyond a quota.
     """
     with desk.store.begin() as session:
         instance = lookup.instance(session, caller, instance_id)
@@ -43,6 +43,8 @@ def request(desk: Desk, caller: Caller, instance_id: str, flavor_id: str) -> Sub
             raise NotSupported("Servers of this provider can't be resized", remedy="Create another instance.")
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
+        more = flavor.ram - quotas.ram(desk, instance.flavor_id)
+        quotas.refuse_beyond(session, desk, instance.project, {"ram": more})
         submission = _submission(caller, instance, flavor)
         operation = submit(session, desk.store.now(session), STORY, instance, submission)
     desk.wake()

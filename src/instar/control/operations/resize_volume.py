@@ -9,7 +9,7 @@ A failure in 1 leaves the instance as it was. A later one leaves it in ERROR wit
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
-from instar.control.operations import guest_steps, lookup
+from instar.control.operations import guest_steps, lookup, quotas
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.wire.errors import BadRequest, NotFound, NotSupported, ProviderError
@@ -19,8 +19,8 @@ from instar.wire.states import InstanceStatus, Stretch
 def request(desk: Desk, caller: Caller, instance_id: str, size: int) -> Submitted:
     """Accept that a volume grows to `size` GiB.
 
-    Raises NotFound, BadRequest for a size that is not larger, NotSupported where the provider can't, and Busy
-    when an operation is open or the instance is not ACTIVE.
+    Raises NotFound, BadRequest for a size that is not larger, NotSupported where the provider can't, Busy
+    when an operation is open or the instance is not ACTIVE, OverLimit beyond a quota.
     """
     with desk.store.begin() as session:
         instance = lookup.instance(session, caller, instance_id)
@@ -33,6 +33,8 @@ def request(desk: Desk, caller: Caller, instance_id: str, size: int) -> Submitte
             raise NotSupported("Volumes of this provider can't grow", remedy="Create another instance.")
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
+        more = size - instance.volume_size
+        quotas.refuse_beyond(session, desk, instance.project, {"volumes": more})
         inputs = {"size": size, "size_before": instance.volume_size}
         submission = Submission(caller.user, caller.request_id, inputs, details={"new_size": size})
         operation = submit(session, desk.store.now(session), STORY, instance, submission)

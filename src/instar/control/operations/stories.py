@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from instar.control.engine.outcomes import Story
 from instar.control.operations import (
+    access,
     close_undo,
     configure,
     create,
@@ -25,6 +26,7 @@ STORIES: Mapping[str, Story[Context]] = {
     for module in (
         create,
         configure,
+        access,
         upgrade,
         rollback,
         restart,

@@ -33,6 +33,7 @@ class Abilities:
     enforces_volume_size: bool = False
     enforces_memory: bool = False
     replace: bool = False
+    limits_access: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ class Port:
     handle: Handle
     address: str
     hostname: str
+
+
+@dataclass(frozen=True)
+class AccessRule:
+    """Who may reach a port: those in `allowed_cidrs`, everybody when it is empty.
+
+    `is_public` wants an address that can be reached from outside the provider's networks.
+    """
+
+    is_public: bool = False
+    allowed_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -169,6 +181,12 @@ class Provider(Protocol):
     # ports
     def ensure_port(self, name: str, hostname: str) -> Port:
         """Find or make the network identity called `name`."""
+
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Let in whom the rule names, and nobody else, to whatever server has the port. Repeatable.
+
+        Raises NotSupported without the ability.
+        """
 
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""

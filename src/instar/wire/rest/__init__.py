@@ -92,6 +92,7 @@ from instar.wire.rest.instances import (
     Volume,
     VolumeGrowth,
 )
+from instar.wire.rest.logs import Log, LogsAnswer
 from instar.wire.rest.operations import ActionRequest, Operation, OperationAnswer, OperationsAnswer, Step
 from instar.wire.rest.plans import (
     CreatePlanRequest,
@@ -106,6 +107,7 @@ from instar.wire.rest.plans import (
     ProbeResultsAnswer,
     ProbesAnswer,
 )
+from instar.wire.rest.quotas import Quota, QuotasAnswer, UpdatedQuotasAnswer, UpdateQuotasRequest
 
 __all__ = [
     "AbsoluteLimits",
@@ -155,6 +157,8 @@ __all__ = [
     "InstancesAnswer",
     "LimitsAnswer",
     "Link",
+    "Log",
+    "LogsAnswer",
     "MgmtParameter",
     "MgmtParametersAnswer",
     "MgmtVersion",
@@ -183,6 +187,8 @@ __all__ = [
     "ProbeResultsAnswer",
     "ProbesAnswer",
     "Problem",
+    "Quota",
+    "QuotasAnswer",
     "Rebuild",
     "RebuildRequest",
     "Request",
@@ -196,8 +202,10 @@ __all__ = [
     "UpdateConfigurationRequest",
     "UpdateInstance",
     "UpdateInstanceRequest",
+    "UpdateQuotasRequest",
     "UpdateUserRequest",
     "UpdateVersion",
+    "UpdatedQuotasAnswer",
     "User",
     "UserAnswer",
     "UserChange",

@@ -194,7 +194,9 @@ def test_a_second_change_is_422_and_names_the_operation_in_the_way(acme, settled
         ({"datastore_version": "18.6", "configuration": None}, 400, "Only one attribute"),
         ({"configuration": "x"}, 404, "Configuration group 'x' cannot be found"),
         ({"replica_of": ""}, 501, "instance.replica_of"),
-        ({"access": {"is_public": True}}, 501, "instance.access"),
+        ({"access": {"allowed_cidrs": ["10.0.0.0/8"]}}, 501, "instance.access.allowed_cidrs"),
+        ({"access": {"allowed_cidrs": ["10.0.0.300/8"]}}, 400, "instance.access.allowed_cidrs.0"),
+        ({"access": None}, 400, "instance.access"),
         ({"status": "ACTIVE"}, 400, "instance.status"),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from instar.control.providers.base import (
     Abilities,
+    AccessRule,
     FlavorSpec,
     Handle,
     Image,
@@ -20,6 +21,7 @@ from instar.control.providers.directories.ports import Ports
 from instar.control.providers.directories.told import told
 from instar.control.providers.directories.volumes import Volumes
 from instar.wire.agent import Parameter
+from instar.wire.errors import NotSupported
 
 
 class Servers(Protocol):
@@ -138,6 +140,10 @@ class DirectoryProvider:
     def ensure_port(self, name: str, hostname: str) -> Port:
         """Find or make the network identity called `name`."""
         return self._ports.ensure(name, hostname)
+
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Refuse: who reaches an address of this machine is for the machine's own firewall to say."""
+        raise NotSupported(f"The {self.name} provider can't limit who reaches an instance")
 
     @told
     def destroy_port(self, handle: Handle) -> None:

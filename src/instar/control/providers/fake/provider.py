@@ -23,6 +23,7 @@ class FakeProvider(FakeServers, FakePorts):
             resize_server=True,
             extend_volume=True,
             enforces_volume_size=True,
+            limits_access=True,
         )
 
     @classmethod
