@@ -53,9 +53,9 @@ def _refusing(sentence: str) -> Callable[[Call], None]:
 
 def _routes(calls: tuple[tuple[str, str], ...], access: Access) -> tuple[Route, ...]:
     return tuple(
-        Route(*call.split(" ", 1), _refusing(sentence), status=501, access=access)
+        Route(method, path, _refusing(sentence), status=501, access=access)
         for sentence, several in calls
-        for call in several.split(", ")
+        for method, path in (call.split(" ") for call in several.split(", "))
     )
 
 
