@@ -49,5 +49,5 @@ def _table() -> dict[str, Manager]:
 
 
 def _manager(facts: dict[str, Any]) -> Manager:
-    listed = {name: tuple(facts[name]) for name in ("methods", "logs") if name in facts}
+    listed = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
     return Manager(**{**facts, **listed})
