@@ -13,7 +13,6 @@ from instar.control.store import quotas as store
 from instar.wire.errors import NotFound, OverLimit
 
 UNLIMITED = -1
-_RESIZES = ("resize", "resize_volume")
 
 
 @dataclass(frozen=True)
@@ -88,11 +87,12 @@ def _used(session: Session, desk: Desk, project: str) -> dict[str, int]:
 
 
 def _reserved(session: Session, desk: Desk, project: str) -> dict[str, int]:
-    volumes = memory = 0
-    for inputs in store.changes(session, project, _RESIZES):
-        if "size" in inputs:
-            volumes += int(str(inputs["size"])) - int(str(inputs["size_before"]))
-        else:
-            before, after = str(inputs["flavor_id_before"]), str(inputs["flavor_id"])
-            memory += max(0, ram(desk, after) - ram(desk, before))
-    return {"volumes": volumes, "ram": memory}
+    growing = store.under_way(session, project, "resize_volume")
+    resized = store.under_way(session, project, "resize")
+    return {
+        "volumes": sum(max(0, inputs["size"] - instance.volume_size) for inputs, instance in growing),
+        "ram": sum(
+            max(0, ram(desk, inputs["flavor_id"]) - ram(desk, instance.flavor_id))
+            for inputs, instance in resized
+        ),
+    }

@@ -1,6 +1,7 @@
 """Queries on quotas, and on what counts against them."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
@@ -44,7 +45,8 @@ def sizes(session: Session, project: str) -> list[tuple[str, int, int]]:
     return [(flavor, int(count), int(volumes)) for flavor, count, volumes in rows]
 
 
-def changes(session: Session, project: str, kinds: tuple[str, ...]) -> list[Mapping[str, object]]:
-    """Give the inputs of a project's open operations of these kinds."""
-    query = select(Operation.inputs).where(Operation.state == OperationState.OPEN, Operation.kind.in_(kinds))
-    return list(session.execute(query.where(Operation.project == project)).scalars())
+def under_way(session: Session, project: str, kind: str) -> list[tuple[Mapping[str, Any], Instance]]:
+    """Give the inputs of a project's open operations of a kind, each with its instance as it is."""
+    query = select(Operation.inputs, Instance).join(Instance, Operation.instance_id == Instance.id)
+    its_own = (Operation.project == project, Operation.kind == kind, Operation.state == OperationState.OPEN)
+    return [(inputs, instance) for inputs, instance in session.execute(query.where(*its_own)).all()]
