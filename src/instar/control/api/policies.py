@@ -100,6 +100,7 @@ _RULES: tuple[tuple[str, str, str, str], ...] = (
     ("flavor:index", "", "GET", "/v1.0/{project}/flavors"),
     ("flavor:show", "", "GET", "/v1.0/{project}/flavors/{flavor_id}"),
     ("limits:index", _OWNER, "GET", "/v1.0/{project}/limits"),
+    ("quota:show", _OWNER, "GET", "/v1.0/{project}/mgmt/quotas/{owner}"),
     ("plan:index", _OWNER, "GET", f"{_INSTANCE}/plans"),
     ("plan:create", _OWNER, "POST", f"{_INSTANCE}/plans"),
     ("plan:show", _OWNER, "GET", f"{_INSTANCE}/plans/{{plan}}"),

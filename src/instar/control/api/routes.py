@@ -116,7 +116,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"/mgmt{_ONE}/root", mgmt_instances.root_history, access=ADMIN,
           answer=rest.RootHistoryAnswer),
     Route("POST", f"/mgmt{_ONE}/action", mgmt_actions.act, None, 202, rest.ActionRequest, access=ADMIN),
-    Route("GET", "/mgmt/quotas/{owner}", quotas.show, answer=rest.QuotasAnswer),
+    Route("GET", "/mgmt/quotas/{owner}", quotas.show, "quota:show", answer=rest.QuotasAnswer),
     Route("PUT", "/mgmt/quotas/{owner}", quotas.update, None, 200, rest.UpdateQuotasRequest,
           rest.UpdatedQuotasAnswer, access=ADMIN),
     Route("GET", _MGMT, mgmt_versions.index, access=ADMIN, answer=rest.MgmtVersionsAnswer, query=Page),
