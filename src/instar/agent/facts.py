@@ -38,8 +38,10 @@ class Facts:
         volume.release(Path(self.volume), self.volume_kind)
 
     def grow_volume(self) -> None:
-        """Have the volume's file system take up the volume's room. Raises GuestError. Repeatable."""
-        volume.grow(Path(self.volume), self.volume_kind)
+        """Have the volume's file system, if it has one of its own, take up the room that the volume has got:
+        that is part of taking it. Raises GuestError. Repeatable.
+        """
+        self.take_volume()
 
     def resize(self, ram: int) -> None:
         """Note that the server has `ram` MiB, here and in the file that was injected. Repeatable."""

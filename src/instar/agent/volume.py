@@ -36,10 +36,6 @@ def release(path: Path, kind: str) -> None:
     """Let go of the volume. Repeatable. A directory is let go of by its provider."""
 
 
-def grow(path: Path, kind: str) -> None:
-    """Have the volume's file system take up its room. Repeatable. A directory has none of its own."""
-
-
 def used(path: Path) -> int:
     """Tell how many bytes the files on the volume take up; a file with two names counts once."""
     seen: set[tuple[int, int]] = set()
