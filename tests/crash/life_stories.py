@@ -7,13 +7,19 @@ from typing import Any
 from small_world import CALLER, SmallWorld
 
 from instar.control.operations import (
+    access,
     attachment,
     close_undo,
     create,
     delete,
+    force_delete,
     groups,
+    reboot,
+    resize,
+    resize_volume,
     restart,
     rollback,
+    stop,
     turn_back,
     undo_window,
     upgrade,
@@ -39,6 +45,7 @@ class End:
     undoable: str | None = None
     written: tuple[str, ...] = ("shop", "early")
     gone: bool = False
+    serves: bool = True
 
 
 @dataclass(frozen=True)
@@ -222,6 +229,51 @@ def restarts(world: SmallWorld, instance_id: str) -> str:
     return restart.request(world.desk, CALLER, instance_id).operation_id
 
 
+def reboots(world: SmallWorld, instance_id: str) -> str:
+    """Begin to reboot a server."""
+    return reboot.request(world.desk, CALLER, instance_id).operation_id
+
+
+def resizes(world: SmallWorld, instance_id: str) -> str:
+    """Begin to give a server another size."""
+    return resize.request(world.desk, CALLER, instance_id, "2").operation_id
+
+
+def fails_to_resize(world: SmallWorld, instance_id: str) -> str:
+    """Begin to give a server another size, on which its machine is not known to the provider."""
+    world.provider.dials.fail_always("inspect_volume", ProviderError("Nobody knows"))
+    return resizes(world, instance_id)
+
+
+def grows(world: SmallWorld, instance_id: str) -> str:
+    """Begin to have a volume grow."""
+    return resize_volume.request(world.desk, CALLER, instance_id, 3).operation_id
+
+
+def stops(world: SmallWorld, instance_id: str) -> str:
+    """Begin to stop a database."""
+    return stop.request(world.desk, CALLER, instance_id).operation_id
+
+
+def rebuilds(world: SmallWorld, instance_id: str) -> str:
+    """Begin to put the version's image onto an instance again."""
+    return upgrade.request(world.desk, CALLER, instance_id, None, UpgradeOptions()).operation_id
+
+
+def deletes_by_force(world: SmallWorld, instance_id: str) -> str:
+    """Begin to delete an instance with its open upgrade; what held that up is over."""
+    world.provider.dials.always.clear()
+    return force_delete.request(world.desk, CALLER, instance_id).operation_id
+
+
+def limits(world: SmallWorld, instance_id: str) -> str:
+    """Begin to let in others than before."""
+    wanted = rest.Access(allowed_cidrs=["10.0.0.0/8"])
+    submitted = access.request(world.desk, CALLER, instance_id, wanted)
+    assert submitted is not None
+    return submitted.operation_id
+
+
 LATE = ("shop", "early", "late")
 BACK = End(state="FAILED")
 TALES = (
@@ -246,6 +298,15 @@ TALES = (
     Tale("close-window", closes_window, End(version="18.6", running="18.6"), beyond_window),
     Tale("configure", attaches, End(), serving),
     Tale("restart", restarts, End(), serving),
+    Tale("reboot", reboots, End(), serving),
+    Tale("resize", resizes, End(), serving),
+    Tale("resize-fails", fails_to_resize, BACK, serving),
+    Tale("resize-volume", grows, End(), serving),
+    Tale("stop", stops, End(serves=False), serving),
+    Tale("rebuild", rebuilds, End(snapshots=1, undoable="17.10"), serving),
+    Tale("force-delete", deletes_by_force, End(status="DELETED", gone=True),
+         held_at("rebuild", withholds("rebuild_server"))),
+    Tale("access", limits, End(), serving),
     Tale("delete", deletes, End(status="DELETED", gone=True), serving),
     Tale("delete-upgraded", deletes,
          End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6")),

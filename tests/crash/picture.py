@@ -22,13 +22,15 @@ def take(world: SmallWorld, instance_id: str) -> dict[str, Any]:
 
 
 def deeds(world: SmallWorld, instance_id: str) -> Counter[str]:
-    """Count what was done and told: named jobs, rebuilds and events."""
+    """Count what was done and told: named jobs, rebuilds, resizes, reboots and events."""
     server = world.provider.servers.get(f"instar-{instance_id}")
     done = Counter(hook for whose, hook in world.guests.calls if whose == instance_id and hook in JOBS)
     with world.house.store.read() as session:
         kinds = session.execute(select(Event.kind).where(Event.instance_id == instance_id)).scalars()
         done.update(kind for kind in kinds if kind != STEP)
     done["rebuild"] = len(server.rebuilds) if server else 0
+    done["resize"] = len(server.sizes) if server else 0
+    done["reboot"] = len(server.reboots) if server else 0
     return done
 
 
@@ -39,9 +41,11 @@ def _record(row: Instance) -> dict[str, Any]:
         "fault": row.fault and row.fault["message"],
         "version": row.version.name,
         "image": row.image,
+        "size": (row.flavor_id, row.volume_size),
         "engine_version": row.engine_version,
         "agent_version": row.agent_version,
         "settings": row.settings,
+        "access": row.access,
         "configuration": row.configuration_id is not None,
         "restart_required": row.restart_required,
         "undo": (kept.get("version"), kept.get("format_changed"), kept.get("snapshot") is not None),
@@ -59,8 +63,10 @@ def machine(world: SmallWorld, row: Instance) -> dict[str, Any]:
     database = guests.databases[row.id]
     return {
         "server": (server.image, server.up, server.halted, server.volume is not None) if server else None,
+        "size": (server and server.flavor, volume and provider._volumes[name].info.size),
         "snapshots": len(provider.snapshots(volume)) if volume else None,
         "port": provider.find_port(name) is not None,
+        "access": provider.rules.get(name),
         "guest": (guest.manifest.engine_version, guest.image, guest.running) if guest else None,
         "database": (database.engine_version, tuple(database.databases), dict(database.settings)),
     }

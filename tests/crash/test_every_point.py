@@ -31,7 +31,7 @@ def test_a_story_ends_as_stated(tale: Tale) -> None:
         )
         return
     assert machine["server"] == (record["image"], True, False, True)
-    assert machine["guest"] == (tale.end.running, record["image"], True)
+    assert machine["guest"] == (tale.end.running, record["image"], tale.end.serves)
     assert machine["database"][:2] == (tale.end.running, tale.end.written)
     assert machine["snapshots"] == tale.end.snapshots
     assert record["engine_version"] == tale.end.running

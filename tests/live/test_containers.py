@@ -181,3 +181,21 @@ def test_an_older_agent_is_driven_through_create_and_upgrade(
     assert instance.agent.info().agent_version == system_images.postgresql_17.agent_version
     assert instance.shown.status == "ACTIVE"
     container_plane.client.instances.delete(instance.id)
+
+
+def test_a_container_of_another_size_keeps_its_root_disk_and_what_was_written(
+    container: RealInstance,
+) -> None:
+    client, wait = container.plane.client.instances, container.plane.wait
+    furnish(container)
+    before, first = look(container), container.container
+    container.in_guest("touch", "/var/lib/instar/left-here")
+    with container.written_to():
+        wait(client.resize(container.id, "2"))
+        wait(client.resize_volume(container.id, 2))
+        wait(client.reboot(container.id))
+    assert container.container != first
+    assert container.in_guest("ls", "/var/lib/instar/left-here")
+    assert look(container) == before
+    assert (container.shown.flavor["id"], container.shown.status) == ("2", "ACTIVE")
+    assert container.ask("SELECT @@global.innodb_buffer_pool_size") == [1024 << 20]

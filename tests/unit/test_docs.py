@@ -99,5 +99,7 @@ def test_every_decision_is_in_the_index() -> None:
 def test_compatibility_tells_of_what_is_and_what_is_not_served() -> None:
     text = page("compatibility")
     assert "* - ``PATCH /instances/{id}``\n     - served, 202\n" in text
-    assert "* - ``POST /backups``\n     - 404\n" in text
-    assert "* - ``resize``\n     - 501\n" in text
+    assert "* - ``POST /backups``\n     - 501\n" in text
+    assert "* - ``resize``\n     - served, 202\n" in text
+    assert "* - ``migrate``\n     - 501\n" in text
+    assert "404" not in text

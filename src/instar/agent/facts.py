@@ -1,8 +1,8 @@
-"""What was injected into this server and what its image says: read once, at start."""
+"""What was injected into this server and what its image says: read at start; the size may change later."""
 
 import configparser
+import io
 import uuid
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Facts:
     listen_port: int
     volume_kind: str
     manifest: wire.Manifest
-    facts: Mapping[str, str] = field(default_factory=dict)
+    facts: dict[str, str] = field(default_factory=dict)
 
     def take_volume(self) -> None:
         """See to it that the volume is there and can be written to. Raises GuestError. Repeatable."""
@@ -36,6 +36,20 @@ class Facts:
     def release_volume(self) -> None:
         """Let go of the volume. Repeatable."""
         volume.release(Path(self.volume), self.volume_kind)
+
+    def grow_volume(self) -> None:
+        """Have the volume's file system, if it has one of its own, take up the room that the volume has got:
+        that is part of taking it. Raises GuestError. Repeatable.
+        """
+        self.take_volume()
+
+    def resize(self, ram: int) -> None:
+        """Note that the server has `ram` MiB, here and in the file that was injected. Repeatable."""
+        self.facts["ram"] = str(ram)
+        parser, written = configparser.ConfigParser(interpolation=None), io.StringIO()
+        parser["guest"] = self.facts
+        parser.write(written)
+        durable.write(Path(self.root) / wire.GUEST_INFO, written.getvalue())
 
 
 def load(root: Path) -> Facts:

@@ -42,6 +42,10 @@ class Name(BaseModel):
     name: str
 
 
+class Size(BaseModel):
+    ram: int = Field(ge=1, description="MiB")
+
+
 class User(BaseModel):
     name: str
     host: str = "%"
@@ -112,6 +116,8 @@ CALLS: Mapping[str, Call] = {
     "check_upgrade": Call(UpgradeParams, lambda d, p: d.check_upgrade(p)),
     "run_probes": Call(ProbesParams, lambda d, p: d.run_probes(p)),
     "read_back": Call(Nothing, lambda d, p: d.read_back()),
+    "resized": Call(Size, lambda d, p: d.resized(p.ram)),
+    "grow_volume": Call(Nothing, lambda d, p: d.grow_volume()),
     "list_databases": Call(Nothing, lambda d, p: Databases(databases=d.list_databases())),
     "create_databases": Call(Databases, lambda d, p: d.create_databases(p.databases)),
     "delete_database": Call(Name, lambda d, p: d.delete_database(p.name)),

@@ -16,6 +16,7 @@ from instar.client._operations import Operations
 from instar.client._parameters import Parameters
 from instar.client._plans import Plans
 from instar.client._probes import Probes
+from instar.client._quotas import Quotas
 from instar.client._root import Root
 from instar.client._users import Users
 from instar.client._versions import Versions
@@ -31,7 +32,7 @@ class Client:
         >>> Client(session=session, region_name="RegionOne")
 
     Managers: `instances`, `operations`, `datastores`, `versions`, `flavors`, `databases`, `users`, `root`,
-    `plans`, `probes`, `configurations`, `parameters`.
+    `plans`, `probes`, `configurations`, `parameters`, `quotas`.
     Wherever one takes an instance or a version, an id, a name or an object will do.
     Making a client asks nothing of the network. It may be shared by threads as far as its session may.
     """
@@ -74,6 +75,7 @@ class Client:
         self.databases = Databases(http, self.instances)
         self.users = Users(http, self.instances)
         self.root = Root(http, self.instances)
+        self.quotas = Quotas(http)
 
     @classmethod
     def local(cls, state_dir: Path | str | None = None) -> "Client":

@@ -135,9 +135,27 @@ class Instances:
         `discard_writes_since` has to be that snapshot's time, `instance.undo.loses_writes_since`. Raises
         NeedsConsent where it is not, and Busy, saying why, when there is nothing to undo.
         """
-        path = self.path(instance)
         since = {} if discard_writes_since is None else {"discard_writes_since": discard_writes_since}
-        return self._started(path, self._http.request("POST", f"{path}/action", json={"rollback": since}))
+        return self._act(instance, "rollback", since)
+
+    def set_access(
+        self,
+        instance: str | Named,
+        *,
+        is_public: bool | None = None,
+        allowed_cidrs: Sequence[str] | None = None,
+    ) -> Operation | None:
+        """Say who may reach an instance's port; None where the provider was not asked for anything.
+
+            >>> client.instances.set_access("demo", allowed_cidrs=["10.0.0.0/8"])
+
+        Raises BadRequest for what is no network, NotSupported where nobody can be kept out, Busy.
+        """
+        wanted = {"is_public": is_public, "allowed_cidrs": allowed_cidrs}
+        path = self.path(instance)
+        sent = {name: value for name, value in wanted.items() if value is not None}
+        response = self._update(path, access=sent)
+        return self._started(path, response) if OPERATION in response.headers else None
 
     def set_undo_window(self, instance: str | Named, seconds: float | None) -> None:
         """Say for how long the instance's upgrades can be undone, from the next one on; None: the default."""
@@ -145,13 +163,64 @@ class Instances:
 
     def restart(self, instance: str | Named) -> Operation | None:
         """Stop and start the database. Raises Busy."""
-        path = self.path(instance)
-        return self._started(path, self._http.request("POST", f"{path}/action", json={"restart": {}}))
+        return self._act(instance, "restart")
+
+    def reboot(self, instance: str | Named) -> Operation | None:
+        """Boot an instance's server again; the database is stopped cleanly before, where it can be.
+
+            >>> client.instances.reboot("demo")
+
+        Raises Busy.
+        """
+        return self._act(instance, "reboot")
+
+    def resize(self, instance: str | Named, flavor: str | Flavor) -> Operation | None:
+        """Give an instance another flavor (its id, or an object), for which its database is down for a while.
+
+            >>> client.instances.resize("demo", "2")
+
+        A server on which the database does not come up gets its old size again. Raises BadRequest for a
+        flavor that is unknown or the instance's own, NotSupported where the provider can't, Busy.
+        """
+        wanted = flavor if isinstance(flavor, str) else flavor.str_id
+        return self._act(instance, "resize", {"flavorRef": wanted})
+
+    def resize_volume(self, instance: str | Named, size: int) -> Operation | None:
+        """Have an instance's volume grow to `size` GiB, while its database serves.
+
+            >>> client.instances.resize_volume("demo", 2)
+
+        Raises BadRequest for a size that is not larger, NotSupported where the provider can't, Busy.
+        """
+        return self._act(instance, "resize", {"volume": {"size": size}})
 
     def delete(self, instance: str | Named) -> Operation | None:
         """Delete an instance with its data. Raises Busy."""
         path = self.path(instance)
         return self._started(path, self._http.request("DELETE", path))
+
+    def force_delete(self, instance: str | Named) -> Operation | None:
+        """Delete an instance with its data in whatever state it is; its open operation is ended first."""
+        return self._act(instance, "force_delete")
+
+    def reset_status(self, instance: str | Named) -> None:
+        """End an instance's open operation that nobody works on, as failed; for administrators.
+
+        The instance is left in ERROR unless nothing had been done yet. Raises Busy while a worker is at work
+        on the operation.
+        """
+        self._http.request("POST", f"{self.path(instance)}/action", json={"reset_status": {}})
+
+    def stop(self, instance: str | Named) -> Operation | None:
+        """Stop an instance's database; a restart starts it again. For administrators. Raises Busy."""
+        return self._manage(instance, "stop")
+
+    def rebuild(self, instance: str | Named, image: str | None = None) -> Operation | None:
+        """Put its version's image, or the one named, onto an instance, as an upgrade does.
+
+        For administrators. Raises Busy; what an image that does not fit is refused for, the operation tells.
+        """
+        return self._manage(instance, "rebuild", {"image_id": image} if image else {})
 
     def operations(self, instance: str | Named, *, limit: int | None = None) -> Iterator[Operation]:
         """List an instance's operations, newest first, without their steps."""
@@ -177,6 +246,24 @@ class Instances:
 
     def _update(self, path: str, **fields: Any) -> requests.Response:
         return self._http.request("PATCH", path, json=_answers.build(UpdateInstanceRequest, instance=fields))
+
+    def _act(
+        self, instance: str | Named, verb: str, params: Mapping[str, Any] | None = None
+    ) -> Operation | None:
+        path = self.path(instance)
+        body = {verb: dict(params or {})}
+        return self._started(path, self._http.request("POST", f"{path}/action", json=body))
+
+    def _manage(
+        self, instance: str | Named, verb: str, params: Mapping[str, Any] | None = None
+    ) -> Operation | None:
+        """Act as administrators do; an instance is named by its id where it is another project's."""
+        path = self.path(instance)
+        response = self._http.request("POST", f"/mgmt{path}/action", json={verb: dict(params or {})})
+        try:
+            return self._started(path, response)
+        except NotFound:  # the operation is another project's
+            return None
 
     def _started(self, path: str, response: requests.Response) -> Operation | None:
         """Find the operation that a request has started: as its answer says, else the instance's newest."""

@@ -158,6 +158,13 @@ _UPGRADE: list[cfg.Opt] = [
     ),
 ]
 
+_QUOTAS: list[cfg.Opt] = [
+    cfg.IntOpt("instances", default=-1, min=-1, help="Instances that a project may have; -1 is no limit."),
+    cfg.IntOpt("volumes", default=-1, min=-1, help="GiB that all volumes of a project may have together."),
+    cfg.IntOpt("ram", default=-1, min=-1, help="MiB that all instances of a project may have together."),
+    cfg.IntOpt("backups", default=-1, min=-1, help="Told to clients that ask; Instar makes no backups."),
+]
+
 SECTIONS: dict[str | None, list[cfg.Opt]] = {
     None: _DEFAULT,
     "api": _API,
@@ -165,6 +172,7 @@ SECTIONS: dict[str | None, list[cfg.Opt]] = {
     "worker": _WORKER,
     "guests": _GUESTS,
     "upgrade": _UPGRADE,
+    "quotas": _QUOTAS,
     "local": _LOCAL,
     "podman": _PODMAN,
 }

@@ -127,6 +127,7 @@ def make_desk(house: House, wake: Callable[[], None]) -> Desk:
         wake=wake,
         answer_timeout=house.conf.api.answer_timeout,
         defaults=settings.upgrade_defaults(house.conf),
+        quotas=dict(house.conf.quotas),
         streams=BoundedSemaphore(max(house.conf.api.threads // 2, 1)),
     )
 

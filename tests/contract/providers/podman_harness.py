@@ -29,6 +29,12 @@ id = "1"
 name = "tiny"
 ram = 96
 vcpus = 1
+
+[[flavor]]
+id = "2"
+name = "larger"
+ram = 128
+vcpus = 2
 """
 
 

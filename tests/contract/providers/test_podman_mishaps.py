@@ -240,3 +240,40 @@ def test_the_address_of_a_server_that_is_down_leads_nowhere(podman: PodmanHarnes
     asked = subprocess.run(["ip", "route", "get", address], capture_output=True, text=True, check=False)
     assert " via " not in asked.stdout, asked.stdout
     assert "No route to host" in asked.stderr or " dev br-" in asked.stdout  # Docker keeps the bridge
+
+
+def disks(harness: PodmanHarness) -> list[str]:
+    """Name the root disks that were kept."""
+    ours = {"label": f"{imports.IMPORTED_BY}={harness.installation}"}
+    names = [name for each in harness.ask(lambda api: api.images(filters=ours)) for name in each["RepoTags"]]
+    return [name for name in names if name.startswith(imports.DISKS)]
+
+
+def test_another_size_is_another_limit_and_root_disks_go_with_their_containers(podman_rig: Rig) -> None:
+    harness, large = podman_rig.harness, podman_rig.harness.provider.flavors()[-1]
+    harness.provider.resize_server(podman_rig.handle, large)
+    podman_rig.up()
+    number = container(podman_rig, "running")
+    limits = harness.ask(lambda api: api.inspect_container(number))["HostConfig"]
+    assert (limits["Memory"], limits["NanoCpus"]) == (large.ram << 20, large.vcpus * 10**9)
+    harness.imports().prune()
+    assert len(disks(harness)) == 1
+    podman_rig.rebuild()
+    harness.imports().prune()
+    assert disks(harness) == []
+
+
+def test_a_resize_that_was_cut_off_is_finished_by_the_next_call(
+    podman: PodmanHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig, large = Rig(podman), podman.provider.flavors()[-1]
+    podman.scribble(rig.handle)
+    for purpose in ("keep a root disk", "start a container"):
+        with answered_late(purpose, monkeypatch), pytest.raises(ProviderError, match="did not answer"):
+            podman.provider.resize_server(rig.handle, large)
+        podman.reopen().recover()
+        assert rig.up().image == podman.images[0]
+    podman.provider.resize_server(rig.handle, large)
+    assert rig.up().flavor == large.id
+    assert podman.has_scribble(rig.handle)
+    assert running(rig) == 1

@@ -6,8 +6,8 @@ import pytest
 from harnesses import FILES, PARAMETERS, Harness, Rig, until
 from harnesses import snapshot as make_snapshot
 
-from instar.control.providers.base import FlavorSpec, ServerInfo
-from instar.wire.errors import BadRequest, NotFound, NotSupported, ProviderError
+from instar.control.providers.base import ServerInfo
+from instar.wire.errors import BadRequest, NotFound, ProviderError
 from instar.wire.states import ServerState
 
 
@@ -391,10 +391,33 @@ def test_the_console_shows_the_last_lines(rig: Rig) -> None:
     assert len(provider.console_log(rig.handle, 1).splitlines()) == 1
 
 
-def test_what_a_provider_cannot_do_it_says(rig: Rig) -> None:
-    if not rig.harness.provider.abilities.resize_server:
-        with pytest.raises(NotSupported):
-            rig.harness.provider.resize_server(rig.handle, FlavorSpec("9", "huge", 1, 1))
+def test_a_resized_server_keeps_its_root_disk_its_port_and_its_volume(rig: Rig) -> None:
+    provider = rig.harness.provider
+    small, large = provider.flavors()[0], provider.flavors()[-1]
+    assert rig.up().flavor == small.id != large.id
+    rig.harness.scribble(rig.handle)
+    rig.harness.write(rig.volume.handle, "row", "acknowledged")
+    for size in (large, small):
+        provider.resize_server(rig.handle, size)
+        assert rig.up().flavor == size.id
+        boots = until(rig.boots, "the guest has booted")
+        for _ in range(2):
+            rig.harness.reopen().resize_server(rig.handle, size)
+        assert (rig.up().flavor, rig.boots()) == (size.id, boots), "it is resized once"
+    assert rig.up().image == rig.harness.images[0]
+    assert rig.harness.has_scribble(rig.handle)
+    assert rig.harness.injected(rig.handle) == FILES
+    assert rig.harness.read(rig.volume.handle, "row") == "acknowledged"
+    assert provider.inspect_volume(rig.volume.handle).attached_to == rig.name
+    provider.resize_server(rig.handle, large)
+    assert rig.rebuild().flavor == large.id
+
+
+def test_a_stopped_server_is_not_resized(rig: Rig) -> None:
+    rig.stop()
+    with pytest.raises(ProviderError, match="stopped"):
+        rig.harness.provider.resize_server(rig.handle, rig.harness.provider.flavors()[-1])
+    assert rig.up_or_not() == ServerState.STOPPED
 
 
 @pytest.mark.parametrize(

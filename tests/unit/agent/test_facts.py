@@ -47,6 +47,15 @@ def test_boot_id_stays_until_run_is_emptied(root: Path) -> None:
     assert facts.boot_id(root) != first
 
 
+def test_another_size_is_known_at_once_and_after_a_restart(root: Path) -> None:
+    found = facts.load(root)
+    for _ in range(2):
+        found.resize(4096)
+        assert (found.facts["ram"], facts.load(root).facts["ram"]) == ("4096", "4096")
+    again = facts.load(root)
+    assert (again.instance_id, again.address, again.port) == ("i-1", "127.0.0.1", 5432)
+
+
 def test_volume_that_is_missing_or_of_unknown_kind_is_told(root: Path) -> None:
     facts.load(root).take_volume()
     (root / "var/lib/instar/data").rmdir()

@@ -29,7 +29,7 @@ def test_modules_beside_the_public_ones_are_underscored() -> None:
 def test_every_public_method_says_what_it_does() -> None:
     client = instar.client.Client(endpoint="http://127.0.0.1:1", project="p", token="t")
     managers = list(vars(client).values())
-    assert len(managers) == 12
+    assert len(managers) == 13
     for manager in managers:
         for name, method in inspect.getmembers(manager, inspect.ismethod):
             assert name.startswith("_") or inspect.getdoc(method), f"{type(manager).__name__}.{name}"

@@ -136,6 +136,18 @@ class Datastore:
         """
         raise self._lacks("run_probes")
 
+    def resized(self, ram: int) -> None:
+        """Hear that the server has `ram` MiB from now on; what follows from it does so at the next start.
+        Repeatable.
+        """
+        raise self._lacks("resized")
+
+    def grow_volume(self) -> None:
+        """Have the volume's file system take up the room that the volume has got, with the database up.
+        Repeatable.
+        """
+        raise self._lacks("grow_volume")
+
     def list_databases(self) -> list[DatabaseSpec]:
         """List the databases that are the user's, sorted by name."""
         raise self._lacks("list_databases")
@@ -224,3 +236,9 @@ class Guest(Protocol):
 
     def release_volume(self) -> None:
         """Let go of the data volume. Repeatable."""
+
+    def grow_volume(self) -> None:
+        """Have the volume's file system take up the volume's room. Raises GuestError. Repeatable."""
+
+    def resize(self, ram: int) -> None:
+        """Note that the server has `ram` MiB. Repeatable."""

@@ -13,6 +13,7 @@ from instar.control.api.policies import Gate
 from instar.control.api.routes import ROUTES
 from instar.control.api.routing import Access, Door, Route
 from instar.control.api.transport import Transport
+from instar.control.api.unbuilt import UNBUILT
 from instar.control.operations.desk import Desk
 
 
@@ -28,7 +29,7 @@ def make_app(
     app.req_options.strip_url_path_trailing_slash = True
     app.resp_options.default_media_type = falcon.MEDIA_JSON
     problems.install(app)
-    Door(desk, gate, stopping).install(app, [*ROUTES, _DESCRIPTION])
+    Door(desk, gate, stopping).install(app, [*ROUTES, *UNBUILT, _DESCRIPTION])
     return app
 
 

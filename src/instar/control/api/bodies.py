@@ -33,6 +33,11 @@ def read(req: falcon.Request, model: type[Model]) -> Model:
     return _validate(model, sent, strict=True)
 
 
+def within(model: type[Model], sent: Any) -> Model:
+    """Read a part of a body that was read already as `model`. Raises BadRequest naming the fields."""
+    return _validate(model, sent, strict=True)
+
+
 def query(req: falcon.Request, model: type[Model]) -> Model:
     """Read the query string as `model`; of a repeated parameter the last counts, unknown ones are ignored."""
     sent = {name: value[-1] if isinstance(value, list) else value for name, value in req.params.items()}

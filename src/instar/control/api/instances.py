@@ -1,6 +1,4 @@
-"""Instances: list, show, create, change, delete, act."""
-
-from collections.abc import Callable
+"""Instances: list, show, create, change, delete; `actions` has the rest."""
 
 from sqlalchemy.orm import Session
 
@@ -9,10 +7,9 @@ from instar.control.api.call import Call
 from instar.control.api.views import datastores as version_views
 from instar.control.api.views import instances as views
 from instar.control.catalog import paths
-from instar.control.operations import attachment, rename, restart, rollback, undo_window, upgrade
+from instar.control.operations import access, attachment, rename, undo_window, upgrade
 from instar.control.operations import create as creation
 from instar.control.operations import delete as deletion
-from instar.control.operations.desk import Submitted
 from instar.control.store import instances as store
 from instar.control.store.tables import Instance
 from instar.wire import rest
@@ -27,16 +24,7 @@ _NOT_BUILT = (
     "modules",
     "locality",
 )
-_CHANGES = ("configuration", "datastore_version", "undo_window")
-_ACTIONS: dict[str, tuple[str, Callable[..., Submitted] | None]] = {
-    # verb: the policy that is asked, and the request; without one it is known and not built
-    "restart": ("instance:restart", restart.request),
-    "rollback": ("instance:rollback", rollback.request),
-    "resize": ("instance:resize_flavor", None),
-    "promote_to_replica_source": ("instance:promote_to_replica_source", None),
-    "eject_replica_source": ("instance:eject_replica_source", None),
-    "reset_status": ("instance:reset_status", None),
-}
+_CHANGES = ("access", "configuration", "datastore_version", "undo_window")
 
 
 def index(call: Call) -> rest.InstancesAnswer:
@@ -69,7 +57,9 @@ def create(call: Call, body: rest.CreateInstanceRequest) -> rest.InstanceAnswer:
 
 
 def update(call: Call, body: rest.UpdateInstanceRequest) -> None:
-    """Rename an instance, or upgrade it to a datastore version, or both."""
+    """Rename an instance, or change one more thing: its version (an upgrade), configuration, access, undo
+    window.
+    """
     change = body.instance
     _check_change(change)
     if change.datastore_version is not None:
@@ -77,10 +67,17 @@ def update(call: Call, body: rest.UpdateInstanceRequest) -> None:
         call.accepted(upgrade.request(call.desk, call.caller, instance_id, wanted, change.upgrade_options()))
     if "undo_window" in change.model_fields_set:
         undo_window.request(call.desk, call.caller, call.path["instance_id"], change.undo_window)
+    if change.access is not None:
+        _limit_access(call, change.access)
     if "configuration" in change.model_fields_set or not change.model_fields_set:
         _configure(call, change.configuration)
     if change.name is not None:
         rename.request(call.desk, call.caller, call.path["instance_id"], change.name)
+
+
+def _limit_access(call: Call, wanted: rest.Access) -> None:
+    if submitted := access.request(call.desk, call.caller, call.path["instance_id"], wanted):
+        call.accepted(submitted)
 
 
 def _configure(call: Call, configuration_id: str | None) -> None:
@@ -98,37 +95,6 @@ def _configure(call: Call, configuration_id: str | None) -> None:
 def delete(call: Call) -> None:
     """Delete an instance with its data."""
     call.accepted(deletion.request(call.desk, call.caller, call.path["instance_id"]))
-
-
-def act(call: Call, body: rest.ActionRequest) -> None:
-    """Act on an instance: `{"restart": {}}`, or `{"rollback": {}}`, which undoes the last upgrade.
-
-    A rollback that loses writes wants `discard_writes_since`, the time of the snapshot that it goes back to.
-    """
-    verb = next(iter(body.root))
-    if verb not in _ACTIONS:
-        raise BadRequest(f"Invalid instance action: {verb[:64]}", remedy=f"Known ones: {', '.join(_ACTIONS)}")
-    policy, request = _ACTIONS[verb]
-    call.authorise(policy)
-    if request is None:
-        raise NotSupported(f"Action {verb} is not supported")
-    if verb == "rollback":
-        since = consent(body)
-        call.accepted(request(call.desk, call.caller, call.path["instance_id"], discard_writes_since=since))
-        return
-    if body.root[verb]:
-        raise BadRequest(f"Validation error: {verb}: takes no parameters")
-    call.accepted(request(call.desk, call.caller, call.path["instance_id"]))
-
-
-def consent(body: rest.ActionRequest) -> str | None:
-    """Read which writes a rollback may lose: its one parameter. Raises BadRequest."""
-    verb, params = next(iter(body.root.items()))
-    unknown = sorted(set(params or {}) - {"discard_writes_since"})
-    since = (params or {}).get("discard_writes_since")
-    if unknown or not isinstance(since, str | None):
-        raise BadRequest(f"Validation error: {verb}: takes discard_writes_since, a text, and nothing else")
-    return since
 
 
 def versions(call: Call) -> rest.VersionsAnswer:
@@ -189,7 +155,7 @@ def _check_change(change: rest.UpdateInstance) -> None:
     sent = sorted(change.model_fields_set - {"name"} - options)
     if len(sent) > 1:
         raise BadRequest("Only one attribute (except 'name') is allowed to update", seen=", ".join(sent))
-    for field in ("name", "datastore_version"):
+    for field in ("name", "datastore_version", "access"):
         if field in change.model_fields_set and getattr(change, field) is None:
             raise BadRequest(f"Validation error: instance.{field}: must not be null")
     if options and not change.datastore_version:

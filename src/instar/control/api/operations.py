@@ -2,7 +2,7 @@
 
 from sqlalchemy.orm import Session
 
-from instar.control.api import instances, paging
+from instar.control.api import actions, instances, paging
 from instar.control.api.call import Call
 from instar.control.api.views import operations as views
 from instar.control.operations import resume, turn_back
@@ -51,7 +51,7 @@ def act(call: Call, body: rest.ActionRequest) -> None:
     call.authorise(f"operation:{verb}")
     where = call.desk, call.caller, call.path["operation_id"]
     if verb == "rollback":
-        call.accepted(turn_back.roll_back(*where, discard_writes_since=instances.consent(body)))
+        call.accepted(turn_back.roll_back(*where, discard_writes_since=actions.consent(verb, params or {})))
         return
     if params:
         raise BadRequest(f"Validation error: {verb}: takes no parameters")

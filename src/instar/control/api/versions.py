@@ -1,4 +1,4 @@
-"""What the service is and whether it is well: API versions, health, limits, its own description."""
+"""What the service is and whether it is well: API versions and health."""
 
 from instar.control.api.call import Call
 from instar.control.api.views.viewer import API
@@ -19,14 +19,6 @@ def health(call: Call) -> rest.HealthAnswer:
     """Tell whether requests can be served; 503 while the record store is away."""
     call.desk.store.ping()
     return rest.HealthAnswer(status="OK")
-
-
-def limits(_call: Call) -> rest.LimitsAnswer:
-    """Show the absolute limits; there are no quotas."""
-    unlimited = rest.AbsoluteLimits(
-        verb="ABSOLUTE", max_instances=-1, max_ram=-1, max_backups=-1, max_volumes=-1
-    )
-    return rest.LimitsAnswer(limits=[unlimited])
 
 
 def _version(call: Call) -> rest.ApiVersion:

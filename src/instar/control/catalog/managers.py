@@ -18,7 +18,7 @@ class Manager:
 
     `methods` are the ways in which data files can cross to another format, the usual one first; `dialect` is
     how values of the configuration are written; `sorts_by_libraries` says whether another operating system
-    may order the text in indexes otherwise.
+    may order the text in indexes otherwise; `logs` names those that its server can write.
     """
 
     port: int | None = None
@@ -27,6 +27,7 @@ class Manager:
     methods: tuple[Method, ...] = ("in place",)
     dialect: Dialect = "postgresql"
     sorts_by_libraries: bool = False
+    logs: tuple[str, ...] = ()
 
     def format_of(self, version: str) -> str:
         """Name the format that a version's data files have: releases with the same name can share them."""
@@ -48,5 +49,5 @@ def _table() -> dict[str, Manager]:
 
 
 def _manager(facts: dict[str, Any]) -> Manager:
-    listed = {"methods": tuple(facts["methods"])} if "methods" in facts else {}
+    listed = {name: tuple(value) for name, value in facts.items() if isinstance(value, list)}
     return Manager(**{**facts, **listed})

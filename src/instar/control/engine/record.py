@@ -74,6 +74,16 @@ def fail(
     _turn(session, now, story, operation, step, error)
 
 
+def break_off(
+    session: Session, now: float, story: Story[Any], operation: Operation, error: InstarError
+) -> None:
+    """Record that an operation was ended from outside where it stands; it takes no way back."""
+    step = story.find(operation.cursor)
+    _close_step(session, now, story, operation, StepState.FAILED, "fail", error.body)
+    operation.error = error.body.model_dump(mode="json")
+    ending.end(session, now, story, operation, error.body, harmless=step is not None and step.harmless)
+
+
 def _turn(
     session: Session,
     now: float,

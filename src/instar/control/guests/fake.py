@@ -50,6 +50,7 @@ class FakeServer:
     image: str
     boot: int
     running: bool = False
+    ram: int | None = None
     jobs: dict[str, JobView] = field(default_factory=dict)
 
 
@@ -283,6 +284,12 @@ class FakeGuest:
             databases=sorted(database.databases),
             users=sorted(database.users),
         ).model_dump()
+
+    def _resized(self, params: dict[str, Any]) -> None:
+        self._server().ram = params["ram"]
+
+    def _grow_volume(self, params: dict[str, Any]) -> None:
+        return None
 
     def _list_databases(self, params: dict[str, Any]) -> dict[str, Any]:
         return {"databases": [{"name": name} for name in sorted(self._fleet.databases[self._id].databases)]}

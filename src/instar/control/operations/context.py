@@ -88,13 +88,14 @@ class Context:
         """Open what was sealed at submission."""
         return self.sealer.open(self.work.secrets)
 
-    def flavor(self) -> FlavorSpec:
-        """Find the instance's flavor at the provider. Raises InstarError when it is gone."""
+    def flavor(self, flavor_id: str | None = None) -> FlavorSpec:
+        """Find a flavor, the instance's by default, at the provider. Raises InstarError when it is gone."""
+        wanted = flavor_id or self.instance.flavor_id
         for flavor in self.provider.flavors():
-            if flavor.id == self.instance.flavor_id:
+            if flavor.id == wanted:
                 return flavor
         raise InstarError(
-            f"Flavor {self.instance.flavor_id} is not on offer any more",
+            f"Flavor {wanted} is not on offer any more",
             remedy="Put it back into the flavor catalogue and resume the operation.",
         )
 

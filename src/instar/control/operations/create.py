@@ -1,6 +1,6 @@
 """Create: a new instance with an address, a volume and a server of its own, serving a database.
 
-1. network      the address and the hostname
+1. network      the address and the hostname, and who may reach it
 2. volume       the data volume
 3. server       the server, from the version's image, with its injected files
 4. await_agent  its agent answers, as the one that was expected
@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from instar.control.catalog import character_sets, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, submit
-from instar.control.operations import attachment, guest_steps
+from instar.control.operations import access, attachment, guest_steps, quotas, sizes
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.providers.base import ServerSpec
@@ -33,10 +33,12 @@ from instar.wire.states import InstanceStatus, ServerState, Stretch
 def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitted:
     """Accept a create: the instance's row, the operation and the first event in one transaction.
 
-    Raises BadRequest naming the field, NotFound for an unknown datastore or version.
+    Raises BadRequest naming the field, NotFound for an unknown datastore or version, OverLimit beyond a
+    quota.
     """
     with desk.store.begin() as session:
         version = versions.choose(session, wanted.datastore)
+        _refuse_beyond_quota(session, desk, caller, wanted)
         instance = _row(desk, caller, wanted, version, now=desk.store.now(session))
         group = _group(session, caller, wanted, version)
         instance.configuration = group
@@ -63,6 +65,12 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
     return Submitted(operation.id, instance.id)
 
 
+def _refuse_beyond_quota(session: Session, desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> None:
+    ram = quotas.ram(desk, wanted.flavorRef or "")
+    asked = {"instances": 1, "volumes": wanted.volume.size if wanted.volume else 0, "ram": ram}
+    quotas.refuse_beyond(session, desk, caller.project, asked)
+
+
 def _group(
     session: Session, caller: Caller, wanted: rest.CreateInstance, version: DatastoreVersion
 ) -> Configuration | None:
@@ -78,26 +86,22 @@ def _row(
         raise BadRequest(f"instance.datastore.version: {version.name} names no image")
     if wanted.volume is None:
         raise BadRequest("instance.volume: must be given, with a size in GiB")
-    known = {flavor.id for flavor in desk.flavors()}
-    if wanted.flavorRef not in known:
-        raise BadRequest(
-            f"instance.flavorRef: there is no flavor {wanted.flavorRef!r}",
-            remedy=f"Flavors on offer: {', '.join(sorted(known))}",
-        )
+    flavor = sizes.flavor(desk, wanted.flavorRef, "instance.flavorRef")
     _check_names(wanted)
+    access.check(desk, wanted.access or rest.Access())
     character_sets.check(version.manager, wanted.databases, "instance.databases")
     return Instance(
         id=new_id(),
         project=caller.project,
         name=wanted.name,
         version=version,
-        flavor_id=wanted.flavorRef,
+        flavor_id=flavor.id,
         volume_size=wanted.volume.size,
         status=InstanceStatus.BUILD,
         service_status="",
         service_reason="",
         next_check=now,
-        access=wanted.access.model_dump() if wanted.access else None,
+        access=wanted.access.model_dump(exclude_unset=True) if wanted.access else None,
         created=now,
         updated=now,
         deleted=False,
@@ -135,6 +139,8 @@ def _users(wanted: rest.CreateInstance) -> dict[str, Any]:
 def network(ctx: Context) -> Outcome:
     """Find or make the address and the hostname."""
     port = ctx.provider.ensure_port(ctx.name, hostname(ctx.instance))
+    if ctx.instance.access and ctx.provider.abilities.limits_access:
+        access.tell(ctx, port.handle, ctx.instance.access)
     return Done(record={"port": port.handle, "address": port.address, "hostname": port.hostname})
 
 

@@ -1,6 +1,6 @@
 """What every `request()` and every inquiry is handed: who asks, and the rooms below the door."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 
@@ -9,6 +9,9 @@ from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
 from instar.wire.agent import TextOrderingPolicy
 from instar.wire.plans import OnFailure, SnapshotPolicy
+
+UNLIMITED: Mapping[str, int] = {"instances": -1, "volumes": -1, "ram": -1, "backups": -1}
+"""A quota for every resource there is: -1 is no limit."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,8 @@ class Desk:
     """The rooms that requests are worked at; made once, by wiring.
 
     `flavors` lists the sizes on offer from data (it touches no machine); `wake` nudges a worker in the same
-    process, if there is one; `streams` are the event streams that may be open at once, each of which holds a
-    thread of the server.
+    process, if there is one; `quotas` are those of projects that have none of their own; `streams` are the
+    event streams that may be open at once, each of which holds a thread of the server.
     """
 
     store: Store
@@ -46,6 +49,7 @@ class Desk:
     wake: Callable[[], None] = field(default=lambda: None)
     answer_timeout: float = 15.0
     defaults: UpgradeDefaults = field(default_factory=UpgradeDefaults)
+    quotas: Mapping[str, int] = field(default_factory=lambda: dict(UNLIMITED))
     streams: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(16))
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
 from instar.control.operations.context import Context
+from instar.control.providers.base import ServerInfo
 from instar.wire.agent import AgentInfo, JobView, Manifest, ReadBack
 from instar.wire.errors import Busy, Finding, GuestError, GuestUnreachable, InstarError, NotFound, Vetoed
 from instar.wire.states import JobState, ServerState, ServiceStatus
@@ -54,17 +55,23 @@ def rebuild(ctx: Context, image: str, token: str) -> Outcome:
     """Put an image in place of the server's root disk; the port and the volume stay."""
     ctx.work.check_mine()
     info = ctx.provider.rebuild_server(ctx.server, image, ctx.files(), token)
+    outcome = up(info, "rebuild", "rebuilt")
+    return replace(outcome, output={"image": info.image}) if isinstance(outcome, Done) else outcome
+
+
+def up(info: ServerInfo, what: str, done: str) -> Outcome:
+    """Tell what a provider's change of a server comes to: it is up, on its way, or it won't run."""
     if info.state == ServerState.BUILDING:
-        return Wait(LOOK_AGAIN, f"the server is being rebuilt: {info.reason}".rstrip(": "))
+        return Wait(LOOK_AGAIN, f"the server is being {done}: {info.reason}".rstrip(": "))
     if info.state != ServerState.ACTIVE:
         return Fail(
             InstarError(
-                "The rebuild did not leave a running server",
+                f"The {what} did not leave a running server",
                 seen=f"the provider says {info.state}: {info.reason}",
                 remedy="Mend the cause at the provider and resume the operation.",
             )
         )
-    return Done({"image": info.image}, record={"server": info.handle})
+    return Done(record={"server": info.handle})
 
 
 def watched(run: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
@@ -85,8 +92,11 @@ def is_out(ctx: Context) -> bool:
     return seen is not None and seen["down_since"] is not None and seen["ever_up"]
 
 
-def await_agent(ctx: Context, image: str) -> Outcome:
-    """Wait until the agent answers, and answers as the one that the image holds."""
+def await_agent(ctx: Context, image: str, *, after: str = "") -> Outcome:
+    """Wait until the agent answers, and answers as the one that the image holds.
+
+    `after` is the id of a boot that must be over: its agent may go on answering for a moment.
+    """
     try:
         info = ctx.guest.info()
     except GuestUnreachable as error:
@@ -100,6 +110,8 @@ def await_agent(ctx: Context, image: str) -> Outcome:
                 )
             )
         return Wait(LOOK_AGAIN, f"the agent does not answer yet ({error.body.seen or error.body.brief})")
+    if after and info.boot_id == after:
+        return Wait(LOOK_AGAIN, "the server has not gone down yet")
     wrong = _wrong_agent(ctx, info, image)
     return Fail(wrong) if wrong else Done(info.model_dump())
 
@@ -136,6 +148,19 @@ def reinstate(ctx: Context) -> Outcome:
     if is_out(ctx):
         return Wait(LOOK_AGAIN, "from outside, the instance's address lets nobody in yet")
     return Done(record={"service_status": status.status, "restart_required": False})
+
+
+def serving(ctx: Context, **record: Any) -> Outcome:
+    """Wait until the database answers a query, and record that."""
+    status = ctx.guest.status()
+    if status.status != ServiceStatus.HEALTHY:
+        return Wait(LOOK_AGAIN, f"the database is {status.status}: {status.reason}")
+    return Done(record={"service_status": status.status, **record})
+
+
+def healthy(ctx: Context) -> Outcome:
+    """Wait until a database that was started serves; no value of its configuration waits for a start now."""
+    return serving(ctx, restart_required=False)
 
 
 def read_back(ctx: Context) -> ReadBack:

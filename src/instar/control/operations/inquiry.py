@@ -44,7 +44,7 @@ def ask(
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,
-            inputs={"hook": hook, "params": params},
+            inputs={"hook": hook, "params": params, "actor": caller.user},
             secrets=desk.sealer.seal(secrets or {}),
         )
         operation = submit(session, desk.store.now(session), STORY, instance, submission)
@@ -76,8 +76,8 @@ def call(ctx: Context) -> Outcome:
         if hook in QUESTIONS:
             raise
         return Fail(_lost(hook, error))
-    enabled = {"root_enabled": time.time()} if hook == "enable_root" else {}
-    return Done(_without_passwords(answer), record=enabled)
+    enabled = {"root_enabled": time.time(), "root_enabled_by": ctx.inputs.get("actor")}
+    return Done(_without_passwords(answer), record=enabled if hook == "enable_root" else {})
 
 
 def _lost(hook: str, error: GuestUnreachable) -> Unavailable:

@@ -6,12 +6,12 @@
 A failure leaves the instance in ERROR with a fault; `resume` tries again.
 """
 
-from instar.control.engine.outcomes import Done, Outcome, Step, Story, Wait
+from instar.control.engine.outcomes import Outcome, Step, Story
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
 from instar.control.operations import guest_steps, lookup
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
-from instar.wire.states import InstanceStatus, ServiceStatus, Stretch
+from instar.wire.states import InstanceStatus, Stretch
 
 
 def request(desk: Desk, caller: Caller, instance_id: str) -> Submitted:
@@ -31,19 +31,11 @@ def restart(ctx: Context) -> Outcome:
     return guest_steps.run_job(ctx, "restart")
 
 
-def verify(ctx: Context) -> Outcome:
-    """Wait until the database answers a query."""
-    status = ctx.guest.status()
-    if status.status != ServiceStatus.HEALTHY:
-        return Wait(guest_steps.LOOK_AGAIN, f"the database is {status.status}: {status.reason}")
-    return Done(record={"service_status": status.status, "restart_required": False})
-
-
 STORY: Story[Context] = Story(
     kind="restart",
     status=InstanceStatus.REBOOT,
     steps=(
         Step("restart", restart, Stretch.SWITCH, patience=180),
-        Step("verify", verify, Stretch.SETTLE, patience=60),
+        Step("verify", guest_steps.healthy, Stretch.SETTLE, patience=60),
     ),
 )

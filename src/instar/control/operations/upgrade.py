@@ -51,9 +51,17 @@ from instar.wire.states import InstanceStatus, Stretch
 
 
 def request(
-    desk: Desk, caller: Caller, instance_id: str, version_ref: str, options: UpgradeOptions
+    desk: Desk,
+    caller: Caller,
+    instance_id: str,
+    version_ref: str | None,
+    options: UpgradeOptions,
+    *,
+    image: str | None = None,
 ) -> Submitted:
     """Accept an upgrade: resolve and freeze the target, take the slot, write operation, event and status.
+
+    Without `version_ref` it is a rebuild: the instance's own version again, on its image or on `image`.
 
     Raises NotFound for an unknown instance or version, BadRequest with the versions that can be reached for
     a forbidden one and for a plan that is none of this upgrade's, Busy when an operation is open or the
@@ -61,7 +69,9 @@ def request(
     """
     with desk.store.begin() as session:
         instance = lookup.instance(session, caller, instance_id)
-        target = versions.find(session, instance.version.datastore_id, version_ref)
+        wanted = version_ref or instance.version_id
+        target = versions.find(session, instance.version.datastore_id, wanted)
+        onto = image or versions.image_of(target)
         paths.check(instance.version, target, target.datastore.versions)
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
@@ -74,25 +84,25 @@ def request(
                 "version": target.name,
                 "version_id_before": instance.version_id,
                 "version_before": instance.version.name,
-                "image": versions.image_of(target),
+                "image": onto,
                 "image_before": instance.image,
                 **chosen.model_dump(),
             },
-            details=_details(instance, target) | ({"forced": True} if options.force else {}),
+            details=_details(instance, target, onto) | ({"forced": True} if options.force else {}),
         )
         operation = submit(session, desk.store.now(session), STORY, instance, submission)
     desk.wake()
     return Submitted(operation.id, instance_id)
 
 
-def _details(instance: Instance, target: DatastoreVersion) -> dict[str, Any]:
+def _details(instance: Instance, target: DatastoreVersion, image: str) -> dict[str, Any]:
     """What start, end and error tell of an upgrade."""
     return {
         "datastore_version_id": target.id,
         "version_before": instance.version.name,
         "version_after": target.name,
         "image_before": instance.image,
-        "image_after": target.image,
+        "image_after": image,
         "address": instance.address,
     }
 

@@ -33,6 +33,7 @@ class Abilities:
     enforces_volume_size: bool = False
     enforces_memory: bool = False
     replace: bool = False
+    limits_access: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,17 @@ class Port:
     handle: Handle
     address: str
     hostname: str
+
+
+@dataclass(frozen=True)
+class AccessRule:
+    """Who may reach a port: those in `allowed_cidrs`, everybody when it is empty.
+
+    `is_public` wants an address that can be reached from outside the provider's networks.
+    """
+
+    is_public: bool = False
+    allowed_cidrs: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,8 +130,9 @@ class ServerSpec:
 class ServerInfo:
     """What is known of a server; `image` is the image its root disk was made from.
 
-    `token` is the token of the last rebuild that was carried out (empty after create). Both are what the
-    provider knows: a guest, which can write to its root disk, can't make them say anything else.
+    `token` is the token of the last rebuild that was carried out (empty after create), `flavor` the id of the
+    size that it runs with, None where that is not known. All are what the provider knows: a guest, which can
+    write to its root disk, can't make them say anything else.
     """
 
     handle: Handle
@@ -127,6 +140,7 @@ class ServerInfo:
     image: str | None = None
     token: str = ""
     reason: str = ""
+    flavor: str | None = None
 
 
 class Provider(Protocol):
@@ -167,6 +181,12 @@ class Provider(Protocol):
     # ports
     def ensure_port(self, name: str, hostname: str) -> Port:
         """Find or make the network identity called `name`."""
+
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Let in whom the rule names, and nobody else, to whatever server has the port. Repeatable.
+
+        Raises NotSupported without the ability.
+        """
 
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""
@@ -242,7 +262,12 @@ class Provider(Protocol):
         """
 
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Change the server's size."""
+        """Change the server's size; its root disk, port and volume stay. Repeat or inspect until ACTIVE.
+
+        The guest's database was stopped before: the server may boot again for it. A server that has the size
+        is left alone, but for what was begun. Raises ProviderError for a STOPPED one, NotSupported without
+        the ability.
+        """
 
     def destroy_server(self, handle: Handle) -> None:
         """Delete the server with its root disk; the port and the volume stay. No process is left behind."""

@@ -8,9 +8,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
 from instar.control.store.tables import DatastoreVersion, Instance, Operation, StepRecord
 
 
-def find(session: Session, instance_id: str, project: str | None) -> Instance | None:
-    """Find an instance of a project (None: of any) by its id."""
-    query = _instances().where(Instance.id == instance_id, Instance.deleted.is_(False))
+def find(
+    session: Session, instance_id: str, project: str | None, *, deleted: bool = False
+) -> Instance | None:
+    """Find an instance of a project (None: of any) by its id; `deleted` ones only where asked for."""
+    query = _instances().where(Instance.id == instance_id, Instance.deleted.is_(deleted))
     if project is not None:
         query = query.where(Instance.project == project)
     return session.execute(query).scalar_one_or_none()

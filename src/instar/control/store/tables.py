@@ -133,6 +133,7 @@ class Instance(Base):
     agent_version: Mapped[str | None]
     engine_version: Mapped[str | None]
     root_enabled: Mapped[float | None]
+    root_enabled_by: Mapped[str | None]
     configuration_id: Mapped[str | None] = mapped_column(ForeignKey("configurations.id"), index=True)
     settings: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     restart_required: Mapped[bool] = mapped_column(Boolean, default=False)
@@ -147,6 +148,16 @@ class Instance(Base):
 
     version: Mapped[DatastoreVersion] = relationship(lazy="joined", innerjoin=True)
     configuration: Mapped[Configuration | None] = relationship()
+
+
+class Quota(Base):
+    """What a project may use of a resource at most, where that is not the default; -1 is no limit."""
+
+    __tablename__ = "quotas"
+
+    project: Mapped[str] = mapped_column(primary_key=True)
+    resource: Mapped[str] = mapped_column(String(32), primary_key=True)
+    most: Mapped[int | None] = mapped_column(Integer)
 
 
 class Operation(Base):

@@ -33,6 +33,8 @@ from instar.wire.rest.databases import (
     GrantRequest,
     PasswordChange,
     RootAnswer,
+    RootHistory,
+    RootHistoryAnswer,
     UpdateUserRequest,
     User,
     UserAnswer,
@@ -80,11 +82,17 @@ from instar.wire.rest.instances import (
     NewDatabase,
     NewUser,
     Nic,
+    Rebuild,
+    RebuildRequest,
+    Resize,
+    ResizeRequest,
     Undo,
     UpdateInstance,
     UpdateInstanceRequest,
     Volume,
+    VolumeGrowth,
 )
+from instar.wire.rest.logs import Log, LogsAnswer
 from instar.wire.rest.operations import ActionRequest, Operation, OperationAnswer, OperationsAnswer, Step
 from instar.wire.rest.plans import (
     CreatePlanRequest,
@@ -99,6 +107,7 @@ from instar.wire.rest.plans import (
     ProbeResultsAnswer,
     ProbesAnswer,
 )
+from instar.wire.rest.quotas import Quota, QuotasAnswer, UpdatedQuotasAnswer, UpdateQuotasRequest
 
 __all__ = [
     "AbsoluteLimits",
@@ -148,6 +157,8 @@ __all__ = [
     "InstancesAnswer",
     "LimitsAnswer",
     "Link",
+    "Log",
+    "LogsAnswer",
     "MgmtParameter",
     "MgmtParametersAnswer",
     "MgmtVersion",
@@ -176,15 +187,25 @@ __all__ = [
     "ProbeResultsAnswer",
     "ProbesAnswer",
     "Problem",
+    "Quota",
+    "QuotasAnswer",
+    "Rebuild",
+    "RebuildRequest",
     "Request",
+    "Resize",
+    "ResizeRequest",
     "RootAnswer",
+    "RootHistory",
+    "RootHistoryAnswer",
     "Step",
     "Undo",
     "UpdateConfigurationRequest",
     "UpdateInstance",
     "UpdateInstanceRequest",
+    "UpdateQuotasRequest",
     "UpdateUserRequest",
     "UpdateVersion",
+    "UpdatedQuotasAnswer",
     "User",
     "UserAnswer",
     "UserChange",
@@ -192,6 +213,7 @@ __all__ = [
     "VersionAnswer",
     "VersionsAnswer",
     "Volume",
+    "VolumeGrowth",
     "VolumeSize",
     "VolumeTypesAnswer",
 ]

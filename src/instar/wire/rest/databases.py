@@ -67,5 +67,17 @@ class UserAnswer(Answer):
     user: User
 
 
+class RootHistory(Answer):
+    """When the superuser was last let in, or `Never`, and who asked for it, or `Nobody`."""
+
+    id: str
+    enabled: str
+    user: str
+
+
+class RootHistoryAnswer(Answer):
+    root_history: RootHistory
+
+
 class RootAnswer(Answer):
     rootEnabled: bool

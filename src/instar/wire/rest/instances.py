@@ -1,8 +1,8 @@
 """Instances and their flavors."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
 from instar.wire.agent import TextOrderingPolicy
 from instar.wire.plans import Method, OnFailure, SnapshotPolicy, UpgradeOptions
@@ -128,6 +128,44 @@ class UpdateInstance(Request):
 
 class UpdateInstanceRequest(Request):
     instance: UpdateInstance
+
+
+class VolumeGrowth(Request):
+    size: VolumeSize
+
+
+class Resize(Request):
+    """Either another flavor, or a larger volume."""
+
+    flavorRef: FlavorRef | None = None
+    volume: VolumeGrowth | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.flavorRef is None) == (self.volume is None):
+            raise ValueError("takes either flavorRef or volume")
+        return self
+
+
+class ResizeRequest(Request):
+    """Body of the action `resize`."""
+
+    resize: Resize
+
+
+class Rebuild(Request):
+    image_id: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="ours, where left out: the version's own image",
+    )
+
+
+class RebuildRequest(Request):
+    """Body of the administrators' action `rebuild`."""
+
+    rebuild: Rebuild
 
 
 class Flavor(Answer):

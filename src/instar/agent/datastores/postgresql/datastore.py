@@ -158,6 +158,14 @@ class PostgreSQL(Datastore):
 
         return ProbesAnswer(results=probes.run(self._server.usable(), params.probes, PROBES_BUDGET))
 
+    def resized(self, ram: int) -> None:
+        """Have what follows from the server's memory do so at the next start."""
+        self._server.guest.resize(ram)
+
+    def grow_volume(self) -> None:
+        """Have the volume's file system take up the volume's room."""
+        self._server.guest.grow_volume()
+
     def list_databases(self) -> list[DatabaseSpec]:
         """List the user's databases."""
         from instar.agent.datastores.postgresql import databases, sessions

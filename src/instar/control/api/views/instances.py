@@ -10,7 +10,13 @@ from instar.wire import rest
 from instar.wire.states import USABLE, InstanceStatus
 
 _GIB = 2**30
-_SILENT = {InstanceStatus.BUILD, InstanceStatus.REBOOT, InstanceStatus.UPGRADE, InstanceStatus.SHUTDOWN}
+_SILENT = {
+    InstanceStatus.BUILD,
+    InstanceStatus.REBOOT,
+    InstanceStatus.RESIZE,
+    InstanceStatus.UPGRADE,
+    InstanceStatus.SHUTDOWN,
+}
 
 
 def summary(viewer: Viewer, instance: Instance, operation: Operation | None) -> rest.Instance:
@@ -29,7 +35,9 @@ def managed(viewer: Viewer, instance: Instance, operation: Operation | None) -> 
     """Show what operators see."""
     fields = _detail(viewer, instance, operation, used=True)
     fields |= {
-        "server_id": None,
+        "server_id": _id_of(instance.server),
+        "server": _server(instance),
+        "volume": fields["volume"] | _volume(instance),
         "task_description": f"{operation.kind}: {operation.cursor}"
         if operation
         else "No tasks for the instance.",
@@ -38,8 +46,28 @@ def managed(viewer: Viewer, instance: Instance, operation: Operation | None) -> 
         "deleted": instance.deleted,
         "deleted_at": timestamp(instance.deleted_at),
         "root_enabled": instance.root_enabled is not None,
+        "root_enabled_by": instance.root_enabled_by,
     }
     return rest.Instance(**fields)
+
+
+def _server(instance: Instance) -> dict[str, Any] | None:
+    """Tell of the server what is on record; how it is, only its provider knows."""
+    if instance.server is None:
+        return None
+    name = f"instar-{instance.id}"
+    return {"id": _id_of(instance.server), "name": name, "tenant_id": instance.project}
+
+
+def _volume(instance: Instance) -> dict[str, Any]:
+    """Tell of the volume what owners are not told."""
+    attachments = [{"server_id": _id_of(instance.server)}] if instance.server else []
+    return {"id": instance.volume_id, "total": instance.volume_size, "attachments": attachments}
+
+
+def _id_of(handle: dict[str, Any] | None) -> str | None:
+    """Give what a provider calls the thing; a handle is its own affair, and has an id or a name."""
+    return (handle.get("id") or handle.get("name")) if handle else None
 
 
 def _summary(viewer: Viewer, instance: Instance, operation: Operation | None) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Protocol
 
 from instar.control.providers.base import (
     Abilities,
+    AccessRule,
     FlavorSpec,
     Handle,
     Image,
@@ -46,6 +47,9 @@ class Servers(Protocol):
 
     def stop(self, handle: Handle, token: str) -> ServerInfo:
         """End a server and keep it so."""
+
+    def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
+        """Give a server another size."""
 
     def destroy(self, handle: Handle) -> None:
         """Delete a server."""
@@ -137,6 +141,10 @@ class DirectoryProvider:
         """Find or make the network identity called `name`."""
         return self._ports.ensure(name, hostname)
 
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Refuse: who reaches an address of this machine is for the machine's own firewall to say."""
+        raise NotSupported(f"The {self.name} provider can't limit who reaches an instance")
+
     @told
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""
@@ -224,8 +232,8 @@ class DirectoryProvider:
 
     @told
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Change the server's size."""
-        raise NotSupported(f"The {self.name} provider can't resize a server yet")
+        """Change the server's size; its root disk, port and volume stay. Repeat or inspect until ACTIVE."""
+        return self._servers.resize(handle, flavor)
 
     @told
     def destroy_server(self, handle: Handle) -> None:

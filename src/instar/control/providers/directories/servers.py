@@ -25,13 +25,15 @@ class KeptServer(BaseModel):
 
     `rebuilds`, `reboots` and `stops` are the tokens that were begun, oldest first: none of them begins
     anything again. A server with a `halt` is to stay stopped: its stop was begun, or is done. It is `leaving`
-    when its deletion was begun. `data` is the directory of its volume.
+    when its deletion was begun. `data` is the directory of its volume; `flavor` is None for a server that an
+    older release made.
     """
 
     name: str
     key: str
     uid: int | None
     ram: int
+    flavor: str | None = None
     volume: Handle | None = None
     data: str | None = None
     rebuilds: list[str] = []
@@ -87,6 +89,15 @@ class KeptServers(Generic[R]):
                 f"Server {record.name} is being deleted",
                 seen=f"a deletion of {self.registry.place(key)} that has not finished",
                 remedy="delete it again",
+            )
+        return record
+
+    def _runnable(self, key: str, purpose: str) -> R:
+        """Give the record of a server that is not stopped. Raises ProviderError."""
+        record = self._present(key)
+        if record.halt:
+            raise ProviderError(
+                f"Server {record.name} can't be {purpose}", seen="it is stopped", remedy="start it first"
             )
         return record
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from instar.control.providers.base import FlavorSpec, Handle, Image, Port
+from instar.control.providers.base import AccessRule, FlavorSpec, Handle, Image, Port
 from instar.control.providers.fake.verbs import Verbs, make_handle, name_of, verb
 from instar.wire.agent import Manifest, Parameter
 from instar.wire.errors import NotFound, ProviderError
@@ -83,6 +83,7 @@ class FakePorts(Verbs):
     def __init__(self) -> None:
         super().__init__()
         self._ports: dict[str, Port] = {}
+        self.rules: dict[str, AccessRule] = {}
 
     @verb
     def find_port(self, name: str) -> Handle | None:
@@ -102,6 +103,15 @@ class FakePorts(Verbs):
         return self._ports[name]
 
     @verb
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Note whom a port lets in."""
+        name = name_of(handle, "port")
+        if name not in self._ports:
+            raise ProviderError("The port is gone", seen=name)
+        self.rules[name] = rule
+
+    @verb
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""
+        self.rules.pop(name_of(handle, "port"), None)
         self._ports.pop(name_of(handle, "port"), None)

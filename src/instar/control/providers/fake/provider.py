@@ -20,8 +20,10 @@ class FakeProvider(FakeServers, FakePorts):
             instant_snapshots=instant,
             snapshots=True,
             console_log=True,
+            resize_server=True,
             extend_volume=True,
             enforces_volume_size=True,
+            limits_access=True,
         )
 
     @classmethod

@@ -7,7 +7,7 @@ from instar.control.providers.base import FlavorSpec, Handle, Progress, ServerIn
 from instar.control.providers.fake.catalog import FakeImages
 from instar.control.providers.fake.verbs import make_handle, name_of, verb
 from instar.control.providers.fake.volumes import FakeVolumes, Files
-from instar.wire.errors import BadRequest, NotSupported, ProviderError
+from instar.wire.errors import BadRequest, ProviderError
 from instar.wire.states import ServerState
 
 
@@ -15,14 +15,16 @@ from instar.wire.states import ServerState
 class FakeServer:
     """A server: `disk` is its root disk, wiped by a rebuild; `polls` inquiries are left until it is up.
 
-    `rebuilds`, `reboots` and `stops` are the tokens of those that were carried out, oldest first; `halted` is
-    a server that was stopped and is to stay so.
+    `sizes` are the flavors that it was changed to; `rebuilds`, `reboots` and `stops` are the tokens of those
+    that were carried out, oldest first; `halted` is a server that was stopped and is to stay so.
     """
 
     name: str
     image: str
     files: dict[str, str]
     volume: Handle | None
+    flavor: str = ""
+    sizes: list[str] = field(default_factory=list)
     rebuilds: list[str] = field(default_factory=list)
     reboots: list[str] = field(default_factory=list)
     stops: list[str] = field(default_factory=list)
@@ -80,7 +82,7 @@ class FakeServers(FakeImages, FakeVolumes):
         self._image(spec.image)
         _check_files(spec.files)
         if spec.name not in self.servers:
-            server = FakeServer(spec.name, spec.image, dict(spec.files), None)
+            server = FakeServer(spec.name, spec.image, dict(spec.files), None, spec.flavor.id)
             self._attach(server, spec.volume)
             self.servers[spec.name] = server
             self._boot(server, "ensure_server")
@@ -144,8 +146,16 @@ class FakeServers(FakeImages, FakeVolumes):
 
     @verb
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Refuse: the fake can't."""
-        raise NotSupported("The fake provider can't resize a server")
+        """Give a server another size, for which it boots again."""
+        server = self._server(handle)
+        if server.halted:
+            raise ProviderError(f"Server {server.name} is stopped", remedy="start it first")
+        if server.flavor != flavor.id:
+            self._stop(server)
+            server.flavor = flavor.id
+            server.sizes.append(flavor.id)
+            self._boot(server, "resize_server")
+        return self._info(server.name)
 
     @verb
     def destroy_server(self, handle: Handle) -> None:
@@ -202,7 +212,9 @@ class FakeServers(FakeImages, FakeVolumes):
         state = (
             ServerState.ACTIVE if server.up else ServerState.BUILDING if server.polls else ServerState.STOPPED
         )
-        return ServerInfo(handle, state, server.image, server.rebuilds[-1] if server.rebuilds else "")
+        return ServerInfo(
+            handle, state, server.image, server.rebuilds[-1] if server.rebuilds else "", flavor=server.flavor
+        )
 
     def _server(self, handle: Handle) -> FakeServer:
         server = self.servers.get(name_of(handle, "server"))

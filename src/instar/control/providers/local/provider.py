@@ -43,6 +43,7 @@ class LocalProvider(DirectoryProvider):
             instant_snapshots=volumes.instant,
             snapshots=True,
             console_log=True,
+            resize_server=True,
             extend_volume=True,
             enforces_memory=cgroup.limits_memory(),
         )

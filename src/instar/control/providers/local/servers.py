@@ -16,7 +16,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from instar.control.providers.base import Handle, Progress, ServerInfo, ServerSpec
+from instar.control.providers.base import FlavorSpec, Handle, Progress, ServerInfo, ServerSpec
 from instar.control.providers.directories import records
 from instar.control.providers.directories.files import check_files
 from instar.control.providers.directories.handles import Handles, key_of
@@ -127,6 +127,19 @@ class Servers(KeptServers[ServerRecord]):
                 self.registry.write(key, record)
         return self.inspect(handle)
 
+    def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
+        """Have a server boot with another limit on its memory; one that has it is left alone."""
+        key = HANDLES.key(handle, "server")
+        with self.registry.locked(key):
+            record = self._runnable(key, "resized")
+            if (record.flavor, record.ram) != (flavor.id, flavor.ram):
+                record.flavor, record.ram = flavor.id, flavor.ram
+                record.boot += 1
+                record.patience = REBOOT_PATIENCE
+                self.registry.write(key, record)
+            self._boot(key, record)
+        return self.inspect(handle)
+
     def destroy(self, handle: Handle) -> None:
         """Delete a server. Raises ProviderError, retryable, when a process of it would not end."""
         key = HANDLES.key(handle, "server")
@@ -172,7 +185,7 @@ class Servers(KeptServers[ServerRecord]):
         except ProviderError as error:
             return ServerInfo(handle, ServerState.ERROR, reason=error.body.sentence())
         build = self._in_place(key, record)
-        return ServerInfo(handle, state, build.image, build.token, reason)
+        return ServerInfo(handle, state, build.image, build.token, reason, record.flavor)
 
     def console(self, handle: Handle, lines: int) -> str:
         """Give the last lines of the console log."""
@@ -221,6 +234,7 @@ class Servers(KeptServers[ServerRecord]):
                 key=key,
                 uid=self._pick_uid(place),
                 ram=spec.flavor.ram,
+                flavor=spec.flavor.id,
                 places=[str(place)],
                 patience=REBUILD_PATIENCE,
                 next=Build(image=spec.image),

@@ -86,6 +86,25 @@ class Containers:
             self.remove(record.key, build.number)
             raise
 
+    def remake(self, record: ServerRecord, build: Build) -> None:
+        """Make a container anew, not started, on the root disk that was kept for it."""
+        self._network.ensure()
+        self.remove(record.key, build.number)
+        self._engine.ask("make a container", lambda api: self._create(api, record, build))
+
+    def keep_disk(self, key: str, number: int, following: int) -> str:
+        """Keep a container's root disk for the one that is to follow; gives the name that it has.
+
+        `Imports.prune` removes it once no container uses it.
+        """
+        repository, tag = f"{imports.DISKS}{self._installation}", f"{key}-{following}"
+        name, label = self.name(key, number), f"LABEL {imports.IMPORTED_BY}={self._installation}"
+        self._engine.ask(
+            "keep a root disk",
+            lambda api: api.commit(name, repository=repository, tag=tag, changes=[label]),
+        )
+        return f"{repository}:{tag}"
+
     def inject(self, record: ServerRecord, build: Build, image: Image, files: dict[str, str]) -> None:
         """Put a server's own files, and what its image is, into a container that was not started."""
         contents = {IMAGE_MANIFEST: image.manifest.model_dump_json(indent=1), **files}
@@ -139,7 +158,7 @@ class Containers:
         hardware = hardware_address(record.address)
         endpoint = api.create_endpoint_config(ipv4_address=record.address, mac_address=hardware)
         api.create_container(
-            imports.name_of(build.image),
+            build.disk or imports.name_of(build.image),
             [INIT],
             name=self.name(record.key, build.number),
             hostname=record.hostname,

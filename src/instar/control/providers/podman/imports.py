@@ -24,8 +24,10 @@ from instar.wire.errors import InstarError, ProviderError
 
 REPOSITORY = "localhost/instar"
 CONTENT = "rootfs.tar"
+DISKS = f"{REPOSITORY}-disks-"
+"""What the names of root disks begin with that were kept for a container to follow."""
 IMPORTED_BY = "instar.imported-by"
-"""The label that says which installation brought an image into the engine."""
+"""The label that says which installation brought an image into the engine, or kept a root disk there."""
 STALLED = 300.0
 """Seconds without a byte moved after which the process that imports is taken for frozen: as long as unpacking
 takes, the engine tells nothing."""
@@ -110,13 +112,16 @@ class Imports:
                     self._forget(name)
 
     def _is_needed(self, name: str) -> bool:
-        """Tell whether an image's name is that of one in the store, of one on its way, or none of ours."""
+        """Tell whether an image's name is that of one in the store, of one on its way, or none of ours.
+
+        A root disk that was kept is needed for as long as a container uses it.
+        """
         repository, _, tag = name.rpartition(":")
         if repository == REPOSITORY:
             return self._images.place(f"sha256:{tag}").exists()
         if repository.startswith(self._partial):
             return records.is_locked(self._lock(repository.removeprefix(self._partial)))
-        return True
+        return not repository.startswith(DISKS)
 
     def _lock(self, number: str) -> Path:
         return self._directory / f"{number}.import"

@@ -68,6 +68,7 @@ class PodmanProvider(DirectoryProvider):
             instant_snapshots=volumes.instant,
             snapshots=True,
             console_log=True,
+            resize_server=True,
             extend_volume=True,
             enforces_memory=limits_memory(),
         )

@@ -8,13 +8,17 @@ from instar.control.providers.directories.servers import KeptServer
 class Build(BaseModel):
     """A container: its number, its image, the rebuild that asked for it (empty: the first), its volume's key.
 
-    One that is not `ready` may be half-made. It is `from_rest` when the server was stopped as it was made.
+    `disk` is what the engine makes its root disk from where that is not the image: the root disk of the
+    container before. `flavor` is the size that it was made with, None where an older release made it. One
+    that is not `ready` may be half-made. It is `from_rest` when the server was stopped as it was made.
     """
 
     number: int
     image: str
     token: str = ""
     volume: str = ""
+    disk: str = ""
+    flavor: str | None = None
     ready: bool = False
     from_rest: bool = False
 

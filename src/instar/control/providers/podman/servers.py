@@ -14,7 +14,7 @@ How long processes are given after SIGTERM, before SIGKILL: in a reboot `REBOOT_
 import contextlib
 from pathlib import Path
 
-from instar.control.providers.base import Handle, Progress, ServerInfo, ServerSpec
+from instar.control.providers.base import FlavorSpec, Handle, Progress, ServerInfo, ServerSpec
 from instar.control.providers.directories import records
 from instar.control.providers.directories.files import check_files
 from instar.control.providers.directories.handles import Handles, key_of
@@ -144,6 +144,19 @@ class Servers(KeptServers[ServerRecord]):
                 self.registry.write(key, record)
         return self.inspect(handle)
 
+    def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
+        """Put a container of another size in a server's place, on the root disk that the server has."""
+        key = HANDLES.key(handle, "server")
+        with self.registry.locked(key):
+            record = self._runnable(key, "resized")
+            if record.next:  # what was begun before comes first
+                self._succession.revive(record, self._containers.all(key))
+            record.flavor, record.ram, record.vcpus = flavor.id, flavor.ram, flavor.vcpus
+            self.registry.write(key, record)
+            self._succession.make_resized(record, REBOOT_PATIENCE)
+            self._succession.revive(record, self._containers.all(key))
+        return self.inspect(handle)
+
     def destroy(self, handle: Handle) -> None:
         """Delete a server. Raises ProviderError, retryable, when a process of it would not end."""
         key = HANDLES.key(handle, "server")
@@ -192,7 +205,7 @@ class Servers(KeptServers[ServerRecord]):
         if build is None:
             return ServerInfo(handle, ServerState.BUILDING, reason="repeat the call that makes it")
         state, reason = _halted(record.halt, seen) or _state(build, seen)
-        return ServerInfo(handle, state, build.image, build.token, reason)
+        return ServerInfo(handle, state, build.image, build.token, reason, build.flavor)
 
     def console(self, handle: Handle, lines: int) -> str:
         """Give the last lines that the container in place printed, and the one before it."""
@@ -245,6 +258,7 @@ class Servers(KeptServers[ServerRecord]):
                 key=key,
                 uid=pick(place, taken, self._settings.uid_base, self._settings.uid_count),
                 ram=spec.flavor.ram,
+                flavor=spec.flavor.id,
                 vcpus=spec.flavor.vcpus,
                 address=spec.port.address,
                 hostname=spec.port.hostname,

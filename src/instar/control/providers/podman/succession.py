@@ -30,16 +30,37 @@ class Succession:
         volume = str(record.volume["key"]) if record.volume else ""
         staged, numbers = record.staged, {each.number for each in self._containers.all(record.key)}
         if staged and staged.ready and staged.number in numbers:
-            if (staged.image, staged.volume) == (image.ref, volume):
+            if (staged.image, staged.volume, staged.flavor) == (image.ref, volume, record.flavor):
                 return staged
             self._containers.remove(record.key, staged.number)
         record.last += 1
-        record.staged = Build(number=record.last, image=image.ref, volume=volume)
+        record.staged = Build(number=record.last, image=image.ref, volume=volume, flavor=record.flavor)
         self._registry.write(record.key, record)
         self._containers.make(record, record.staged, image)
         record.staged.ready = True
         self._registry.write(record.key, record)
         return record.staged
+
+    def make_resized(self, record: ServerRecord, patience: float) -> None:
+        """Make the container that is to take the place of one of another size, on the same root disk.
+
+        The one before is ended for it, so that its root disk is whole. Does nothing when it has the size.
+        """
+        old = record.current
+        if old is None or old.flavor == record.flavor:
+            return
+        self._containers.end(record.key, patience)
+        if record.staged:
+            self._containers.remove(record.key, record.staged.number)
+        record.last += 1
+        disk = self._containers.keep_disk(record.key, old.number, record.last)
+        changed = {"number": record.last, "disk": disk, "flavor": record.flavor, "ready": False}
+        record.staged = old.model_copy(update=changed)
+        self._registry.write(record.key, record)
+        self._containers.remake(record, record.staged)
+        record.next = record.staged.model_copy(update={"ready": True, "from_rest": False})
+        record.staged = None
+        self._registry.write(record.key, record)
 
     def make_next(self, record: ServerRecord, image: Image, token: str, files: dict[str, str]) -> None:
         """Make the container that is to take the place of the current one, with all files in it."""
