@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import falcon
 
-from instar.wire.errors import Unauthorized
+from instar.wire.errors import Unauthorized, Unavailable
+
+UNHEARD = "instar.identity_unheard"
+"""Set in the WSGI environment of a request whose token the identity service could not be asked about."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,13 @@ class Identity:
 
 
 def identify(req: falcon.Request) -> Identity:
-    """Read the headers that `StaticTokens` or keystonemiddleware has set. Raises Unauthorized."""
+    """Read the headers that `StaticTokens` or keystonemiddleware has set. Raises Unauthorized and Unavailable."""
+    if req.env.get(UNHEARD):
+        raise Unavailable(
+            "The identity service does not answer, so nobody knows whether the token is valid",
+            remedy="Try again shortly",
+            retryable=True,
+        )
     if req.get_header("X-Identity-Status") != "Confirmed":
         raise Unauthorized(
             "The request you have made requires authentication",

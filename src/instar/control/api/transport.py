@@ -1,4 +1,4 @@
-"""What holds for every request alike: request ids, slashes, version negotiation, NUL characters."""
+"""What holds for every request alike: slashes, version negotiation, NUL characters, caches."""
 
 import re
 from typing import Any
@@ -6,19 +6,15 @@ from typing import Any
 import falcon
 
 from instar.wire.errors import BadRequest
-from instar.wire.ids import is_id, new_id
 
-REQUEST_ID = "X-Openstack-Request-Id"
 _VERSION = re.compile(r"application/vnd\.openstack\.trove\+json\s*;\s*version=([^\s;,]+)", re.IGNORECASE)
 
 
 class Transport:
     """Falcon middleware; runs before routing."""
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Name the request, tidy its path, refuse what no handler should see."""
-        req.context.request_id = _request_id(req.get_header(REQUEST_ID) or "")
-        resp.set_header(REQUEST_ID, req.context.request_id)
+    def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
+        """Tidy the request's path, refuse what no handler should see."""
         req.path = re.sub("/{2,}", "/", req.path)
         if "\0" in req.path or "%00" in req.query_string:
             raise BadRequest("The URL holds a NUL character")
@@ -31,8 +27,3 @@ class Transport:
     ) -> None:
         """Answers must not be kept by caches: they tell of things that change."""
         resp.set_header("Cache-Control", "no-store")
-
-
-def _request_id(given: str) -> str:
-    """Take over a request id that looks like one, so that a caller's log and ours can be matched."""
-    return given if given.startswith("req-") and is_id(given[4:]) else f"req-{new_id()}"
