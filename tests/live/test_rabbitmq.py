@@ -11,7 +11,7 @@ from sqlalchemy import select
 from instar.control import settings, wiring
 from instar.control.events.deliver import oslo_messaging  # its way: with threads, not with eventlet
 from instar.control.store.tables import Event
-from instar.wire.errors import GuestError, ProviderError
+from instar.wire.errors import GuestError, ProviderError, Unprocessable
 from instar.wire.events import STEP
 from rabbitmq import Broker, broker
 from waiting import until
@@ -105,8 +105,8 @@ def go_wrong(world: World) -> None:
     instance = world.create("ill")
     group = client.configurations.create("mail", {"work_mem": "32MB"}, version="17.10")
     failing["apply_configuration"] = GuestError("No such parameter")
-    client.configurations.attach(instance, group)
-    world.settle()
+    with pytest.raises(Unprocessable):
+        client.configurations.attach(instance, group)
     client.instances.upgrade(instance, "17.11")
     world.settle()
     failing["come_back"] = GuestError("No bed to lie in")
