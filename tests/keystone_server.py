@@ -3,10 +3,11 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +21,12 @@ import environments
 from real_control_plane import free_port
 from waiting import until
 
-REQUIREMENTS = ("keystone==30.0.0", "gunicorn==27.0.1")
+REQUIREMENTS = ("keystone==30.0.0",)
+_SERVE = Path(__file__).with_name("serve_keystone.py")
 PASSWORD = "only-for-tests"
 PROJECTS = {"acme": {"alice": "member", "root": "admin"}, "rival": {"mallory": "member"}}
 """Who has which role in which project."""
-_TIMEOUT = 180.0
+_TIMEOUT = 600.0
 _CONFIGURATION = """\
 [DEFAULT]
 log_dir =
@@ -55,9 +57,18 @@ class Keystone:
         return f"http://127.0.0.1:{self.port}/v3"
 
     def prepare(self, expiration: int) -> None:
-        """Make its records, keys, first accounts and its own entry in the catalogue."""
+        """Give it its settings, and the records and keys that every Keystone of tests begins with."""
         text = _CONFIGURATION.format(home=self.home, expiration=expiration)
         (self.home / "keystone.conf").write_text(text)
+        first = self.programs.parent / "first-records"
+        if not first.exists():
+            self._make_first_records()
+            shutil.copytree(self.home, first)
+        shutil.copytree(first, self.home, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.conf"))
+        with closing(sqlite3.connect(self.home / "keystone.db")) as records, records:
+            records.execute("UPDATE endpoint SET url = ?", (self.url,))
+
+    def _make_first_records(self) -> None:
         urls = [word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", self.url)]
         whose = ["--keystone-user", str(os.geteuid()), "--keystone-group", str(os.getegid())]
         for folder in ("fernet", "credential"):
@@ -69,10 +80,9 @@ class Keystone:
 
     def start(self) -> None:
         """Serve, and wait until it answers."""
-        words = [self.programs / "gunicorn", "--bind", f"127.0.0.1:{self.port}", "--threads", "4"]
         with (self.home / "keystone.log").open("a") as log:
             started = psutil.Popen(
-                [*words, "keystone.wsgi.api:application"],
+                [self.programs / "python", _SERVE, str(self.port)],
                 env={**os.environ, **self._environment},
                 stdout=log,
                 stderr=log,
@@ -138,7 +148,7 @@ class Keystone:
     def _answers(self) -> bool:
         assert self.running[-1].poll() is None, (self.home / "keystone.log").read_text()
         try:
-            return requests.get(self.url, timeout=30).status_code == 200
+            return requests.get(self.url, timeout=600).status_code == 200
         except requests.ConnectionError:
             return False
 

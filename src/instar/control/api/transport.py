@@ -1,5 +1,6 @@
-"""What holds for every request alike: slashes, version negotiation, NUL characters, caches."""
+"""What holds for every request alike: slashes, version negotiation, NUL characters, caches, a line in the log."""
 
+import logging
 import re
 from typing import Any
 
@@ -7,6 +8,7 @@ import falcon
 
 from instar.wire.errors import BadRequest
 
+LOG = logging.getLogger(__name__)
 _VERSION = re.compile(r"application/vnd\.openstack\.trove\+json\s*;\s*version=([^\s;,]+)", re.IGNORECASE)
 
 
@@ -23,7 +25,9 @@ class Transport:
                 raise falcon.HTTPNotAcceptable(description=f"Version {version} is not spoken here; 1.0 is.")
 
     def process_response(
-        self, _req: falcon.Request, resp: falcon.Response, _resource: Any, _succeeded: bool
+        self, req: falcon.Request, resp: falcon.Response, _resource: Any, _succeeded: bool
     ) -> None:
-        """Answers must not be kept by caches: they tell of things that change."""
+        """Log requests that ask for a change; keep answers out of caches, as they tell of things that change."""
         resp.set_header("Cache-Control", "no-store")
+        level = logging.DEBUG if req.method in ("GET", "HEAD") else logging.INFO
+        LOG.log(level, "%s %s answered %s", req.method, req.path, resp.status[:3])

@@ -6,7 +6,7 @@ import stat
 import pytest
 from falcon import testing
 
-from instar.control.api import tokens
+from instar.control.api import auth, tokens
 from instar.control.api.tokens import Holder
 from instar.wire.errors import InstarError
 
@@ -30,6 +30,15 @@ def test_without_a_valid_token_there_is_no_entry(door, headers):
     body = json.loads(b"".join(door.app(environ, status)))
     assert status.status == "401 Unauthorized"
     assert body["unauthorized"]["code"] == 401
+
+
+def test_a_token_that_nobody_could_be_asked_about_is_not_called_invalid(door):
+    environ = {**testing.create_environ(INSTANCES, headers={"X-Auth-Token": "x"}), auth.UNHEARD: True}
+    status = testing.StartResponseMock()
+    body = json.loads(b"".join(door.app(environ, status)))
+    assert status.status == "503 Service Unavailable"
+    assert "identity service does not answer" in body["serviceUnavailable"]["message"]
+    assert body["serviceUnavailable"]["error"]["retryable"] is True
 
 
 @pytest.mark.parametrize("path", ["/", "/v1.0/", "/healthcheck", "/openapi.json"])
