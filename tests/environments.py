@@ -1,4 +1,4 @@
-"""Python environments of their own for other people's programs: made once, kept beside the images of tests."""
+"""Python environments for other people's programs: made once, kept beside the images of tests."""
 
 import fcntl
 import hashlib

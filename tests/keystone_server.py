@@ -69,7 +69,9 @@ class Keystone:
             records.execute("UPDATE endpoint SET url = ?", (self.url,))
 
     def _make_first_records(self) -> None:
-        urls = [word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", self.url)]
+        urls = [
+            word for kind in ("public", "internal", "admin") for word in (f"--bootstrap-{kind}-url", self.url)
+        ]
         whose = ["--keystone-user", str(os.geteuid()), "--keystone-group", str(os.getegid())]
         for folder in ("fernet", "credential"):
             (self.home / folder).mkdir(mode=0o700)
@@ -106,7 +108,7 @@ class Keystone:
         return session.Session(auth=auth)
 
     def register(self, database_url: str) -> dict[str, str]:
-        """Make the accounts, and name a control plane in the catalogue; gives projects' ids by their names."""
+        """Make accounts, and name a control plane in the catalogue; gives projects' ids by their names."""
         admin = client.Client(session=self.session("admin", "admin"), interface="public")
         roles = {role.name: role for role in admin.roles.list()}
         ids = {}
@@ -156,7 +158,9 @@ class Keystone:
 @contextmanager
 def keystone(expiration: int = 3600) -> Iterator[Keystone]:
     """Run a Keystone whose tokens last `expiration` seconds."""
-    made = Keystone(Path(tempfile.mkdtemp(prefix="instar-keystone-")), environments.programs("keystone", *REQUIREMENTS))
+    made = Keystone(
+        Path(tempfile.mkdtemp(prefix="instar-keystone-")), environments.programs("keystone", *REQUIREMENTS)
+    )
     try:
         made.prepare(expiration)
         made.start()

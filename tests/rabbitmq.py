@@ -1,4 +1,4 @@
-"""RabbitMQ for one test file: a broker of its own, on ports of its own, with nothing left of it afterwards."""
+"""RabbitMQ for one test file: a broker of its own, on ports of its own, with nothing left afterwards."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""Runs in Keystone's own environment: serves its API on a port. Keystone reads the command line as its own."""
+"""Runs in Keystone's own environment: serves its API on a port. It takes the command line for its own."""
 
 import sys
 from socketserver import ThreadingMixIn

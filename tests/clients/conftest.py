@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-
-import keystone_server
 from served import Served, served
 from stock_clients import StockClients, stock_clients
+
+import keystone_server
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Runs in the clients' own environment: openstacksdk's database proxy, from a user's script; prints what it saw."""
+"""Runs in the clients' own environment: a user's script with openstacksdk; prints what it saw."""
 
 import json
 
@@ -19,7 +19,7 @@ def main() -> None:
     )
     instance = database.wait_for_status(made, "ACTIVE", interval=1, wait=300)
     database.create_database(instance, name="orders")
-    database.create_user(instance, name="ada", password="a-word", databases=[{"name": "orders"}])  # noqa: S106
+    database.create_user(instance, name="ada", password="a-word", databases=[{"name": "orders"}])
     saw = {
         "flavor": database.get_flavor(flavor.id).name == flavor.name,
         "listed": made.id in [each.id for each in database.instances()],

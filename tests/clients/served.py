@@ -1,4 +1,4 @@
-"""A control plane behind a socket and a real Keystone, over fake machines: what stock clients are pointed at."""
+"""A control plane behind a socket and a real Keystone, over fake machines, for stock clients."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,7 +41,9 @@ def served(folder: Path, keystone: Keystone) -> Iterator[Served]:
     schema.upgrade(house.store)
     wiring.register_images(house)
     wiring.read_catalogues(house)
-    worker = wiring.make_worker(house, guests, FakeOutages(lambda address: serves(house.store, guests, address)))
+    worker = wiring.make_worker(
+        house, guests, FakeOutages(lambda address: serves(house.store, guests, address))
+    )
     listener = Listener(house.conf, lambda stopping: wiring.make_door(house, worker.wake, stopping))
     for part in (worker, listener):
         part.start()

@@ -1,11 +1,11 @@
-"""`openstack database ...` from python-troveclient, one user's whole day; every answer is the stock client's."""
+"""`openstack database ...` from python-troveclient, one user's whole day."""
 
 from typing import Any
 
 import pytest
-
 from served import Served
 from stock_clients import StockClients
+
 from waiting import until
 
 pytestmark = pytest.mark.live

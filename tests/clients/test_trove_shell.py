@@ -1,8 +1,8 @@
 """Trove's own shell, `trove`, which some operators' scripts still call."""
 
 import pytest
-
 from stock_clients import StockClients
+
 from waiting import until
 
 pytestmark = pytest.mark.live
@@ -13,10 +13,17 @@ def test_a_day_with_the_old_shell(alice: StockClients, root: StockClients) -> No
     assert "18.6" in alice.trove("datastore-version-list", "postgresql")
     assert "small" in alice.trove("flavor-list")
     alice.trove("limit-list")
-    assert "work_mem" in alice.trove(
-        "configuration-parameter-list", "17.10", "--datastore", "postgresql"
-    )
-    what = ["--size", "1", "--datastore", "postgresql", "--datastore_version", "17.10", "--databases", "orders"]
+    assert "work_mem" in alice.trove("configuration-parameter-list", "17.10", "--datastore", "postgresql")
+    what = [
+        "--size",
+        "1",
+        "--datastore",
+        "postgresql",
+        "--datastore_version",
+        "17.10",
+        "--databases",
+        "orders",
+    ]
     assert "BUILD" in alice.trove("create", "old", "1", *what)
     until(lambda: "ACTIVE" in alice.trove("show", "old"), 120)
     assert "orders" in alice.trove("database-list", "old")

@@ -10,7 +10,7 @@ import requests
 import keystone_server
 from foreign_servers import foreign_server
 from instar.client import Client
-from instar.client.errors import Forbidden, NotFound, Unauthorized
+from instar.client.errors import NotFound
 from instar.control.catalog import register
 from instar.control.store.session import Store
 from keystone_server import Keystone
@@ -107,7 +107,7 @@ def test_a_keystone_that_is_away_is_said_to_be_away(cloud: Cloud) -> None:
     assert answer.status_code == 503
     assert "identity service does not answer" in answer.json()["serviceUnavailable"]["message"]
     named = answer.headers["x-openstack-request-id"]
-    assert re.search(rf"Unable to validate token", cloud.log.read_text())
+    assert re.search(r"Unable to validate token", cloud.log.read_text())
     assert any(named in line for line in cloud.log.read_text().splitlines() if "Unable to validate" in line)
     assert cloud.get("/", token).status_code == 200
     cloud.keystone.start()

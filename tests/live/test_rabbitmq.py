@@ -1,4 +1,4 @@
-"""Notifications over a real RabbitMQ, as telemetry hears them: oslo.messaging's own listener at the other end."""
+"""Notifications over a real RabbitMQ, heard by oslo.messaging's own listener."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,11 +34,11 @@ def conf(tmp_path: Path, broker: Broker) -> cfg.ConfigOpts:
 
 
 @pytest.fixture
-def running(broker: Broker) -> Iterator[Broker]:
+def running(broker: Broker) -> Broker:
     """The broker, running."""
     if not broker.running:
         broker.start()
-    yield broker
+    return broker
 
 
 @pytest.fixture

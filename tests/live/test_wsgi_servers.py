@@ -26,9 +26,10 @@ PAIRS = [*((server, "postgresql") for server in SERVERS), (EARLY, "mariadb"), (E
 def api(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Client]:
     """A client of the API; no worker runs, so what is created stays in BUILD."""
     server, kind = request.param
-    with _records(request, kind, tmp_path) as records, foreign_server(
-        tmp_path, f"[store]\nurl = {records}\n", server
-    ) as url:
+    with (
+        _records(request, kind, tmp_path) as records,
+        foreign_server(tmp_path, f"[store]\nurl = {records}\n", server) as url,
+    ):
         store = Store(records)
         with store.begin() as session:
             register.register_image(session, "sha256:17.10", manifest("17.10"))
@@ -50,7 +51,7 @@ def create(api: Client, name: str) -> str:
 
 
 def test_many_callers_at_once_share_no_connection(api: Client) -> None:
-    """Connections that a process inherits would mix up answers, or break off, with several callers at once."""
+    """Connections that a process inherits would mix up answers, or break off."""
     names = [f"db{number}" for number in range(16)]
     with ThreadPoolExecutor(8) as pool:
         made = dict(zip(names, pool.map(lambda name: create(api, name), names), strict=True))

@@ -1,7 +1,7 @@
 """The API for a WSGI server that is not ours, such as gunicorn or uWSGI: `instar.control.wsgi:application`.
 
-It reads `instar.conf` as every program does; INSTAR_CONFIG_FILES names another one. A server may load it before
-it forks its processes or in each of them. Workers run elsewhere on the same record store.
+It reads `instar.conf` as every program does; INSTAR_CONFIG_FILES names another one. A server may load it
+before it forks its processes or in each of them. Workers run elsewhere on the same record store.
 """
 
 from typing import TYPE_CHECKING

@@ -20,10 +20,13 @@ class Identity:
 
 
 def identify(req: falcon.Request) -> Identity:
-    """Read the headers that `StaticTokens` or keystonemiddleware has set. Raises Unauthorized and Unavailable."""
+    """Read the headers that `StaticTokens` or keystonemiddleware has set.
+
+    Raises Unauthorized, and Unavailable when nobody knows.
+    """
     if req.env.get(UNHEARD):
         raise Unavailable(
-            "The identity service does not answer, so nobody knows whether the token is valid",
+            "The identity service does not answer, so whether the token is valid is unknown",
             remedy="Try again shortly",
             retryable=True,
         )

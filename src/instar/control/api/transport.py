@@ -1,4 +1,4 @@
-"""What holds for every request alike: slashes, version negotiation, NUL characters, caches, a line in the log."""
+"""What holds for every request alike: slashes, version negotiation, NULs, caches, a log line."""
 
 import logging
 import re
@@ -27,7 +27,7 @@ class Transport:
     def process_response(
         self, req: falcon.Request, resp: falcon.Response, _resource: Any, _succeeded: bool
     ) -> None:
-        """Log requests that ask for a change; keep answers out of caches, as they tell of things that change."""
+        """Log requests that ask for a change; keep answers out of caches: they tell of what changes."""
         resp.set_header("Cache-Control", "no-store")
         level = logging.DEBUG if req.method in ("GET", "HEAD") else logging.INFO
-        LOG.log(level, "%s %s answered %s", req.method, req.path, resp.status[:3])
+        LOG.log(level, "%s %s answered %s", req.method, req.path, resp.status_code)

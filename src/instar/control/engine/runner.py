@@ -185,9 +185,7 @@ class Runner:
 
 def _name_log_lines(operation: Operation) -> None:
     """Have the log lines of this thread name the request that set the operation off, as the API's own do."""
-    RequestContext(
-        request_id=operation.request_id, user_id=operation.actor, project_id=operation.project
-    )
+    RequestContext(request_id=operation.request_id, user_id=operation.actor, project_id=operation.project)
 
 
 def _backoff(attempts: int) -> float:

@@ -32,7 +32,7 @@ Notify = Callable[[str, dict[str, Any]], None]
 """`notify(event_type, payload)`; raises when the event was not taken."""
 
 
-class _Transport(oslo_messaging.transport.NotificationTransport):
+class _Transport(oslo_messaging.transport.NotificationTransport):  # type: ignore[misc]
     """A transport that counts what the broker did not take: oslo.messaging logs that, and tells nobody."""
 
     untaken = 0
