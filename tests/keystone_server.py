@@ -33,6 +33,8 @@ log_dir =
 use_stderr = true
 [database]
 connection = sqlite:///{home}/keystone.db
+[identity]
+password_hash_rounds = 4
 [token]
 expiration = {expiration}
 [fernet_tokens]
