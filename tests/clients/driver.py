@@ -9,6 +9,7 @@ import io
 import json
 import os
 import sys
+import traceback
 from typing import Any
 
 
@@ -22,6 +23,8 @@ def run(entry: str, words: list[str]) -> dict[str, Any]:
             status = getattr(importlib.import_module(module), name)()
         except SystemExit as end:
             status = end.code
+        except Exception:  # noqa: BLE001  # as the interpreter would end a script
+            status = traceback.print_exc() or 1
     return {"status": int(status or 0), "out": out.getvalue(), "err": err.getvalue()}
 
 

@@ -1,32 +1,29 @@
-"""Runs in the clients' own environment: a user's script with openstacksdk; prints what it saw."""
+"""Runs in the clients' own environment: a user's script with openstacksdk; prints what it saw.
+
+Its argument is an instance that exists: the SDK's own `create_instance` has no field for the flavor, and sends
+users and databases in shapes that Trove's API doesn't take.
+"""
 
 import json
+import sys
 
 import openstack
 from openstack import exceptions
 
 
 def main() -> None:
-    """Go through everything that the proxy has."""
-    cloud = openstack.connect()
-    database = cloud.database
-    flavor = next(database.flavors())
-    made = database.create_instance(
-        name="sdk",
-        flavorRef=flavor.id,
-        volume={"size": 1},
-        datastore={"type": "postgresql", "version": "17.10"},
-    )
-    instance = database.wait_for_status(made, "ACTIVE", interval=1, wait=300)
-    database.create_database(instance, name="orders")
-    database.create_user(instance, name="ada", password="a-word", databases=[{"name": "orders"}])
+    """Go through what the proxy has."""
+    database = openstack.connect().database
+    instance = database.wait_for_status(database.get_instance(sys.argv[1]), "ACTIVE", interval=1, wait=300)
     saw = {
-        "flavor": database.get_flavor(flavor.id).name == flavor.name,
-        "listed": made.id in [each.id for each in database.instances()],
-        "found": database.find_instance("sdk").id == made.id,
+        "flavors": sorted(each.name for each in database.flavors()),
+        "listed": instance.id in [each.id for each in database.instances()],
+        "found": database.find_instance(instance.name).id == instance.id,
         "databases": [each.name for each in database.databases(instance)],
         "users": [each.name for each in database.users(instance)],
+        "root": [instance.is_root_enabled(database)],
     }
+    saw["root"] += [bool(instance.enable_root_user(database)["password"]), instance.is_root_enabled(database)]
     database.delete_user("ada", instance)
     database.delete_database("orders", instance)
     saw["left"] = [each.name for each in [*database.databases(instance), *database.users(instance)]]

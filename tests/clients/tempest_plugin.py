@@ -1,4 +1,4 @@
-"""Trove's tempest plugin, from PyPI: its configuration for a control plane of ours, and a chosen list of its tests."""
+"""Trove's tempest plugin, from PyPI: its configuration for a control plane of ours, and runs of its tests."""
 
 import os
 import re
@@ -9,10 +9,10 @@ from pathlib import Path
 import environments
 from keystone_server import PASSWORD, Keystone
 
-REQUIREMENTS = ("tempest==47.0.0", "trove-tempest-plugin==3.0.0")
+REQUIREMENTS = ("tempest==47.0.0", "trove-tempest-plugin==2.8.0")
 SCENARIO = "trove_tempest_plugin.tests.scenario"
 _NETWORK = "0a1b2c3d-0000-4000-8000-000000000000"
-"""A network given by its id is not looked for in Neutron; our providers have one network each, and take any."""
+"""A network given by its id is not looked for in Neutron; our providers have one each, and take any."""
 _CONFIGURATION = """\
 [DEFAULT]
 log_file = tempest.log

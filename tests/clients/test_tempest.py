@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tempest_plugin import Tempest, tempest
 
 import keystone_server
 import real_control_plane
@@ -12,7 +13,6 @@ from guest_images import Images
 from instar.client import Client
 from keystone_server import Keystone
 from real_control_plane import ControlPlane
-from tempest_plugin import Tempest, tempest
 
 pytestmark = pytest.mark.live
 
