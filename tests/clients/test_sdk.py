@@ -1,7 +1,6 @@
 """openstacksdk's database proxy."""
 
 import pytest
-
 from stock_clients import StockClients
 
 pytestmark = pytest.mark.live
