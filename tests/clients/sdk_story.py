@@ -1,7 +1,7 @@
 """Runs in the clients' own environment: a user's script with openstacksdk; prints what it saw.
 
-Its argument is an instance that exists: the SDK's own `create_instance` has no field for a flavor, and what it
-sends to create users and databases has shapes that Trove's API doesn't take.
+Its argument is an instance that exists: the SDK's own `create_instance` has no field for a flavor, and
+what it sends to create users and databases has shapes that Trove's API doesn't take.
 """
 
 import json

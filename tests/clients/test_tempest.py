@@ -57,3 +57,8 @@ def test_the_basic_tests_of_postgresql_pass(postgresql: Tempest) -> None:
     assert outcomes == dict.fromkeys(
         ("test_configuration", "test_database_access", "test_user_database"), "ok"
     )
+
+
+def test_the_upgrade_test_of_postgresql_passes(postgresql: Tempest) -> None:
+    name = "test_instance_upgrade"
+    assert postgresql.run(f"test_instance_actions.TestInstanceActionsPostgreSQL.{name}") == {name: "ok"}
