@@ -27,6 +27,7 @@ from instar.wire.ids import new_id
 HOLDERS = {
     "admin-token": Holder(project="acme", user="root", roles=["admin"]),
     "acme-token": Holder(project="acme", user="alice", roles=["member"]),
+    "operator-token": Holder(project="ops", user="olga", roles=["admin"]),
     "rival-token": Holder(project="rival", user="mallory", roles=["member"]),
 }
 FLAVORS = [FlavorSpec("1", "small", 512, 1), FlavorSpec("m.large", "large", 4096, 2)]

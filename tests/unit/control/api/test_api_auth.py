@@ -80,6 +80,20 @@ def test_another_projects_things_cannot_be_found_or_touched(door):
     assert rival.simulate_get("/v1.0/rival/instances", params={"marker": instance_id}).status_code == 400
 
 
+def test_an_administrator_reaches_any_projects_things_by_their_ids(door):
+    """As in Trove, whose clients delete by force from an administrator's own project."""
+    instance_id, operator = door.create(), door.as_("operator-token")
+    one = f"/v1.0/ops/instances/{instance_id}"
+    assert operator.simulate_get(one).json["instance"]["tenant_id"] == "acme"
+    (operation,) = operator.simulate_get(f"{one}/operations").json["operations"]
+    assert operator.simulate_get(f"/v1.0/ops/operations/{operation['id']}").status_code == 200
+    assert operator.simulate_put(one, json={"instance": {"name": "found"}}).status_code == 202
+    assert (
+        door.as_("acme-token").simulate_get(f"{INSTANCES}/{instance_id}").json["instance"]["name"] == "found"
+    )
+    assert operator.simulate_get("/v1.0/ops/instances").json == {"instances": []}
+
+
 def test_management_answers_401_to_everybody_else(door):
     member, admin = door.as_("acme-token"), door.as_("admin-token")
     for path in ("/v1.0/acme/mgmt/instances", "/v1.0/acme/mgmt/datastore-versions"):
