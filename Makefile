@@ -58,6 +58,10 @@ LIVE ?= tests/live
 live: engines ## live tests only: real processes and databases (LIVE=tests/live/test_kills.py for some of them)
 	$(BIN)/pytest -q $(LIVE)
 
+.PHONY: test-clients
+test-clients: venv ## stock OpenStack clients, from PyPI, with a Keystone (also from there) and a control plane to talk to
+	$(BIN)/pytest -q tests/clients
+
 .PHONY: systems
 systems: venv ## `make images`, where this machine can; elsewhere the tests that want them skip and say why
 	if [ "$$(id -u)" = 0 ] && command -v mmdebstrap >/dev/null && command -v podman >/dev/null; then

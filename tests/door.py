@@ -13,6 +13,7 @@ from sqlalchemy import select, update
 
 from instar.control.api.app import make_app
 from instar.control.api.policies import Gate
+from instar.control.api.request_ids import RequestIds
 from instar.control.api.tokens import Holder, StaticTokens
 from instar.control.catalog import register
 from instar.control.operations.desk import Desk
@@ -26,6 +27,7 @@ from instar.wire.ids import new_id
 HOLDERS = {
     "admin-token": Holder(project="acme", user="root", roles=["admin"]),
     "acme-token": Holder(project="acme", user="alice", roles=["member"]),
+    "operator-token": Holder(project="ops", user="olga", roles=["admin"]),
     "rival-token": Holder(project="rival", user="mallory", roles=["member"]),
 }
 FLAVORS = [FlavorSpec("1", "small", 512, 1), FlavorSpec("m.large", "large", 4096, 2)]
@@ -102,7 +104,7 @@ def make_door(folder: Path, answer_timeout: float = 5.0) -> Door:
     )
     with store.read() as session:
         versions = {row.name: row.id for row in session.execute(select(DatastoreVersion)).scalars()}
-    return Door(store, desk, StaticTokens(make_app(desk, Gate(conf)), HOLDERS), versions)
+    return Door(store, desk, RequestIds(StaticTokens(make_app(desk, Gate(conf)), HOLDERS)), versions)
 
 
 @functools.cache

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 from cheroot.wsgi import Server
 from cliff.command import Command
 from oslo_config import cfg
-from oslo_log import log as oslo_log
 from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control import settings, wiring
 from instar.control.guests.base import Guests
 from instar.control.operations import close_undo
 from instar.control.store import schema
-from instar.wire.errors import InstarError, Unavailable
+from instar.wire.errors import InstarError
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -146,7 +145,7 @@ class Serve(Program):
 
     def take_action(self, parsed_args: Namespace) -> None:
         """Serve until told to stop."""
-        house = _open(self.configuration(parsed_args))
+        house = wiring.open_house(self.configuration(parsed_args))
         schema.upgrade(house.store)
         guests = wiring.make_guests(house)
         worker = wiring.make_worker(house, guests, wiring.make_outages())
@@ -169,7 +168,7 @@ class Api(Program):
 
     def take_action(self, parsed_args: Namespace) -> None:
         """Serve until told to stop."""
-        house = _open(self.configuration(parsed_args))
+        house = wiring.open_house(self.configuration(parsed_args))
         schema.require_current(house.store)
         self.until_told_to_stop(
             [Listener(house.conf, lambda stopping: wiring.make_door(house, stopping=stopping))]
@@ -184,7 +183,7 @@ class RunWorker(Program):
 
     def take_action(self, parsed_args: Namespace) -> None:
         """Work until told to stop."""
-        house = _open(self.configuration(parsed_args))
+        house = wiring.open_house(self.configuration(parsed_args))
         schema.require_current(house.store)
         guests = wiring.make_guests(house)
         _welcome_images(house)
@@ -201,7 +200,7 @@ class UpgradeStore(Program):
 
     def take_action(self, parsed_args: Namespace) -> None:
         """Run the migrations that are missing."""
-        house = _open(self.configuration(parsed_args))
+        house = wiring.open_house(self.configuration(parsed_args))
         before = schema.current(house.store)
         schema.upgrade(house.store)
         self.app.stdout.write(f"Schema: {before or 'none'} -> {schema.current(house.store)}\n")
@@ -221,21 +220,6 @@ def _attendants(house: wiring.House, guests: Guests) -> list[Any]:
 def _add_api_options(parser: ArgumentParser) -> None:
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, help="port to listen on (default: 8779)")
-
-
-def _open(conf: cfg.ConfigOpts) -> wiring.House:
-    oslo_log.setup(conf, "instar")
-    house = wiring.build(conf)
-    try:
-        house.store.ping()
-    except SQLAlchemyError as error:
-        raise Unavailable(
-            f"The record store {house.store.url.render_as_string(hide_password=True)} does not answer",
-            seen=str(error).splitlines()[0],
-            remedy="Start it, or correct option url in section [store].",
-            retryable=True,
-        ) from None
-    return house
 
 
 def _welcome_images(house: wiring.House) -> None:

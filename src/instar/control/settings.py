@@ -186,12 +186,15 @@ def list_opts() -> list[tuple[str | None, list[cfg.Opt]]]:
 def load(files: list[str] | None = None, overrides: dict[str, Any] | None = None) -> cfg.ConfigOpts:
     """Read the configuration; `overrides` maps "section.option" (or "option") to a value from a command line.
 
-    Without `files`, `instar.conf` is looked for where oslo.config looks (~/.instar, /etc/instar, /etc).
+    Without `files`, those that INSTAR_CONFIG_FILES names (put apart as in PATH) are read, else `instar.conf`
+    is looked for where oslo.config looks (~/.instar, /etc/instar, /etc).
     """
     conf = cfg.ConfigOpts()
     logging.register_options(conf)
     for section, options in SECTIONS.items():
         conf.register_opts(options, group=section)
+    if files is None and (named := os.environ.get("INSTAR_CONFIG_FILES")):
+        files = named.split(os.pathsep)
     conf([], project="instar", version=instar.__version__, default_config_files=files)
     for name, value in (overrides or {}).items():
         section, _, option = name.rpartition(".")

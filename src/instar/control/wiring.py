@@ -10,6 +10,8 @@ from threading import BoundedSemaphore
 from typing import TYPE_CHECKING, Any
 
 from oslo_config import cfg
+from oslo_log import log as oslo_log
+from sqlalchemy.exc import SQLAlchemyError
 from stevedore import DriverManager
 from stevedore.exception import NoMatches
 
@@ -17,6 +19,7 @@ from instar.control import settings
 from instar.control.api import tokens
 from instar.control.api.app import make_app
 from instar.control.api.policies import Gate
+from instar.control.api.request_ids import RequestIds
 from instar.control.catalog import catalogues, register
 from instar.control.engine.runner import Work
 from instar.control.engine.worker import Worker
@@ -33,7 +36,7 @@ from instar.control.providers.base import Provider
 from instar.control.store.private import write_private
 from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
-from instar.wire.errors import BadRequest, InstarError
+from instar.wire.errors import BadRequest, InstarError, Unavailable
 
 LOG = logging.getLogger(__name__)
 
@@ -49,6 +52,22 @@ class House:
     store: Store
     sealer: Sealer
     provider: Provider
+
+
+def open_house(conf: cfg.ConfigOpts) -> House:
+    """Set up the logs and build the house. Raises Unavailable while its record store does not answer."""
+    oslo_log.setup(conf, "instar")
+    house = build(conf)
+    try:
+        house.store.ping()
+    except SQLAlchemyError as error:
+        raise Unavailable(
+            f"The record store {house.store.url.render_as_string(hide_password=True)} does not answer",
+            seen=str(error).splitlines()[0],
+            remedy="Start it, or correct option url in section [store].",
+            retryable=True,
+        ) from None
+    return house
 
 
 def build(conf: cfg.ConfigOpts, provider: Provider | None = None) -> House:
@@ -140,8 +159,8 @@ def make_door(
     if house.conf.api.auth == "keystone":
         from instar.control.api import keystone  # half a second that one machine need not wait for
 
-        return keystone.protect(app, house.conf)
-    return tokens.StaticTokens(app, local_tokens(house.conf))
+        return RequestIds(keystone.protect(app, house.conf))
+    return RequestIds(tokens.StaticTokens(app, local_tokens(house.conf)))
 
 
 def local_tokens(conf: cfg.ConfigOpts) -> dict[str, tokens.Holder]:

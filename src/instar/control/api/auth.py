@@ -4,7 +4,10 @@ from dataclasses import dataclass
 
 import falcon
 
-from instar.wire.errors import Unauthorized
+from instar.wire.errors import Unauthorized, Unavailable
+
+UNHEARD = "instar.identity_unheard"
+"""Set in the WSGI environment of a request whose token the identity service could not be asked about."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,16 @@ class Identity:
 
 
 def identify(req: falcon.Request) -> Identity:
-    """Read the headers that `StaticTokens` or keystonemiddleware has set. Raises Unauthorized."""
+    """Read the headers that `StaticTokens` or keystonemiddleware has set.
+
+    Raises Unauthorized, and Unavailable when nobody knows.
+    """
+    if req.env.get(UNHEARD):
+        raise Unavailable(
+            "The identity service does not answer, so whether the token is valid is unknown",
+            remedy="Try again shortly",
+            retryable=True,
+        )
     if req.get_header("X-Identity-Status") != "Confirmed":
         raise Unauthorized(
             "The request you have made requires authentication",

@@ -29,13 +29,13 @@ def follow(call: Call) -> Iterable[bytes]:
     The stream ends with the operation; until then comments are sent as heartbeats.
     """
     with call.desk.store.read() as session:
-        operation_id = operations.find(session, call).id
+        operation = operations.find(session, call)
     after = _after(call)
     if not call.desk.streams.acquire(blocking=False):
         remedy = "Ask for the operation itself, or try again."
         raise Unavailable("Too many event streams are open", remedy=remedy, retryable=True)
-    store, project = call.desk.store, call.caller.project
-    return _Frames(call.desk, stream.follow(store, project, operation_id, after, call.stopping))
+    events = stream.follow(call.desk.store, operation.project, operation.id, after, call.stopping)
+    return _Frames(call.desk, events)
 
 
 class _Frames:

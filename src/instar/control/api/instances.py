@@ -106,8 +106,8 @@ def versions(call: Call) -> rest.VersionsAnswer:
 
 
 def find(session: Session, call: Call, instance_id: str) -> Instance:
-    """Find an instance of the caller's project. Raises NotFound."""
-    row = store.find(session, instance_id, call.caller.project)
+    """Find an instance within the caller's reach. Raises NotFound."""
+    row = store.find(session, instance_id, call.caller.reach)
     if row is None:
         raise NotFound(f"Instance '{instance_id}' cannot be found")
     return row

@@ -59,8 +59,8 @@ def act(call: Call, body: rest.ActionRequest) -> None:
 
 
 def find(session: Session, call: Call) -> Operation:
-    """Find the path's operation in the caller's project. Raises NotFound."""
-    row = store.find_operation(session, call.path["operation_id"], call.caller.project)
+    """Find the path's operation within the caller's reach. Raises NotFound."""
+    row = store.find_operation(session, call.path["operation_id"], call.caller.reach)
     if row is None:
         raise NotFound(f"Operation '{call.path['operation_id']}' cannot be found")
     return row
@@ -74,7 +74,7 @@ def _last_seen(session: Session, call: Call) -> Operation | None:
     marker = call.query.marker
     if marker is None:
         return None
-    row = store.find_operation(session, marker, call.caller.project) if is_id(marker) else None
+    row = store.find_operation(session, marker, call.caller.reach) if is_id(marker) else None
     if row is None or row.instance_id != call.path["instance_id"]:
         raise paging.bad_marker(marker)
     return row

@@ -7,12 +7,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import falcon
+from oslo_context.context import RequestContext
 from pydantic import BaseModel
 
 from instar.control.api import bodies
 from instar.control.api.auth import Identity, identify
 from instar.control.api.call import Call
 from instar.control.api.policies import Gate
+from instar.control.api.request_ids import KEY as REQUEST_ID
 from instar.control.api.views.viewer import API, Viewer
 from instar.control.operations.desk import Caller, Desk
 from instar.wire.errors import Forbidden, Unauthorized
@@ -97,13 +99,15 @@ class Door:
         is_admin = not public and self.gate.is_admin(identity)
         if not public:
             _check_project(identity, path.pop("project"))
+        request_id = req.env[REQUEST_ID]
+        RequestContext(request_id=request_id, user_id=identity.user, project_id=identity.project)
         if route.access is Access.ADMIN and not is_admin:
             raise Unauthorized("User does not have admin privileges")
         if route.policy:
             self.gate.authorise(route.policy, identity)
         return Call(
             desk=self.desk,
-            caller=Caller(identity.project, identity.user, is_admin, req.context.request_id),
+            caller=Caller(identity.project, identity.user, is_admin, request_id),
             viewer=Viewer(req.netloc, identity.project, is_admin),
             path=path,
             query=bodies.query(req, route.query) if route.query else None,

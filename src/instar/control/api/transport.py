@@ -1,24 +1,22 @@
-"""What holds for every request alike: request ids, slashes, version negotiation, NUL characters."""
+"""What holds for every request alike: slashes, version negotiation, NULs, caches, a log line."""
 
+import logging
 import re
 from typing import Any
 
 import falcon
 
 from instar.wire.errors import BadRequest
-from instar.wire.ids import is_id, new_id
 
-REQUEST_ID = "X-Openstack-Request-Id"
+LOG = logging.getLogger(__name__)
 _VERSION = re.compile(r"application/vnd\.openstack\.trove\+json\s*;\s*version=([^\s;,]+)", re.IGNORECASE)
 
 
 class Transport:
     """Falcon middleware; runs before routing."""
 
-    def process_request(self, req: falcon.Request, resp: falcon.Response) -> None:
-        """Name the request, tidy its path, refuse what no handler should see."""
-        req.context.request_id = _request_id(req.get_header(REQUEST_ID) or "")
-        resp.set_header(REQUEST_ID, req.context.request_id)
+    def process_request(self, req: falcon.Request, _resp: falcon.Response) -> None:
+        """Tidy the request's path, refuse what no handler should see."""
         req.path = re.sub("/{2,}", "/", req.path)
         if "\0" in req.path or "%00" in req.query_string:
             raise BadRequest("The URL holds a NUL character")
@@ -27,12 +25,9 @@ class Transport:
                 raise falcon.HTTPNotAcceptable(description=f"Version {version} is not spoken here; 1.0 is.")
 
     def process_response(
-        self, _req: falcon.Request, resp: falcon.Response, _resource: Any, _succeeded: bool
+        self, req: falcon.Request, resp: falcon.Response, _resource: Any, _succeeded: bool
     ) -> None:
-        """Answers must not be kept by caches: they tell of things that change."""
+        """Log requests that ask for a change; keep answers out of caches: they tell of what changes."""
         resp.set_header("Cache-Control", "no-store")
-
-
-def _request_id(given: str) -> str:
-    """Take over a request id that looks like one, so that a caller's log and ours can be matched."""
-    return given if given.startswith("req-") and is_id(given[4:]) else f"req-{new_id()}"
+        level = logging.DEBUG if req.method in ("GET", "HEAD") else logging.INFO
+        LOG.log(level, "%s %s answered %s", req.method, req.path, resp.status_code)

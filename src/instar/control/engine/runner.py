@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from oslo_context.context import RequestContext
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
@@ -72,6 +73,7 @@ class Runner:
         """Run the operation's steps until it gives the thread back."""
         try:
             with self.leases.holding(claim) as (session, operation, now):
+                _name_log_lines(operation)
                 ready = self._ready(session, now, claim, operation)
             while ready is not None and not self.stopping.is_set():
                 ready = self._one_step(claim, ready)
@@ -179,6 +181,11 @@ class Runner:
             type(outcome).__name__.lower(),
             getattr(outcome, detail) if detail else "",
         )
+
+
+def _name_log_lines(operation: Operation) -> None:
+    """Have the log lines of this thread name the request that set the operation off, as the API's own do."""
+    RequestContext(request_id=operation.request_id, user_id=operation.actor, project_id=operation.project)
 
 
 def _backoff(attempts: int) -> float:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control.store.session import Store
 from instar.control.store.tables import Event
+from instar.wire.errors import InstarError, Unavailable
 
 # oslo.messaging would choose eventlet, and a library below it imports eventlet wherever it is installed
 warnings.filterwarnings("ignore", message=r"\s*Eventlet is deprecated")
@@ -22,20 +23,45 @@ import oslo_messaging  # noqa: E402
 LOG = logging.getLogger(__name__)
 LOOK_EVERY = 0.5
 BATCH = 100
-_PASSING = (SQLAlchemyError, oslo_messaging.MessagingException, OSError, RuntimeError, ValueError)
+PATIENCE = 15.0
+"""Seconds between looks, at most, while events are not taken."""
+_PASSING = (SQLAlchemyError, InstarError, OSError, RuntimeError, ValueError)
 """What a store or a broker's library may raise: the event stays in the store and is tried again."""
 
 Notify = Callable[[str, dict[str, Any]], None]
 """`notify(event_type, payload)`; raises when the event was not taken."""
 
 
+class _Transport(oslo_messaging.transport.NotificationTransport):  # type: ignore[misc]
+    """A transport that counts what the broker did not take: oslo.messaging logs that, and tells nobody."""
+
+    untaken = 0
+
+    def _send_notification(self, *args: Any, **options: Any) -> None:
+        self.untaken += 1
+        super()._send_notification(*args, **options)
+        self.untaken -= 1
+
+
 def notifier(conf: cfg.ConfigOpts, publisher: str) -> Notify:
-    """Make a notifier as section [oslo_messaging_notifications] says; driver `log` when it names none."""
-    transport = oslo_messaging.get_notification_transport(conf)  # registers the section
+    """Make a notifier as section [oslo_messaging_notifications] says; driver `log` when it names none.
+
+    It tries once: what is not taken stays in the store, which can wait longer than a thread.
+    """
+    transport = _Transport(oslo_messaging.get_notification_transport(conf)._driver)
     section = conf.oslo_messaging_notifications
     driver = None if section.driver else "log"  # None takes the drivers that the section names
-    sender = oslo_messaging.Notifier(transport, publisher_id=publisher, driver=driver, topics=section.topics)
-    return lambda event_type, payload: sender.info({}, event_type, payload)
+    sender = oslo_messaging.Notifier(
+        transport, publisher_id=publisher, driver=driver, topics=section.topics, retry=0
+    )
+
+    def notify(event_type: str, payload: dict[str, Any]) -> None:
+        transport.untaken = 0
+        sender.info({}, event_type, payload)
+        if transport.untaken:
+            raise Unavailable(f"The message broker did not take {event_type}", retryable=True)
+
+    return notify
 
 
 class Delivery:
@@ -68,9 +94,12 @@ class Delivery:
         return len(events)
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_EVERY):
+        pause = LOOK_EVERY
+        while not self._stop.wait(pause):
             try:
-                while self.deliver() == BATCH:
+                while self.deliver() == BATCH and not self._stop.is_set():
                     pass
+                pause = LOOK_EVERY
             except _PASSING as error:
+                pause = min(2 * pause, PATIENCE)
                 LOG.error("notification not delivered, to be tried again error=%s", error)

@@ -23,6 +23,11 @@ class Caller:
     is_admin: bool = False
     request_id: str = ""
 
+    @property
+    def reach(self) -> str | None:
+        """The project whose things the caller may name by their ids; None: every project's, as in Trove."""
+        return None if self.is_admin else self.project
+
 
 @dataclass(frozen=True)
 class UpgradeDefaults:

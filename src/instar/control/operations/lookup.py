@@ -9,17 +9,17 @@ from instar.wire.states import USABLE
 
 
 def instance(session: Session, caller: Caller, instance_id: str) -> Instance:
-    """Find an instance of the caller's project. Raises NotFound."""
+    """Find an instance within the caller's reach. Raises NotFound."""
     found = session.get(Instance, instance_id)
-    if found is None or found.deleted or found.project != caller.project:
+    if found is None or found.deleted or caller.reach not in (None, found.project):
         raise NotFound(f"Instance {instance_id} cannot be found.")
     return found
 
 
 def operation(session: Session, caller: Caller, operation_id: str) -> Operation:
-    """Find an operation of the caller's project, and keep it from others' changes. Raises NotFound."""
+    """Find an operation within the caller's reach, and keep it from others' changes. Raises NotFound."""
     found = session.get(Operation, operation_id, with_for_update={"of": Operation})
-    if found is None or found.project != caller.project:
+    if found is None or caller.reach not in (None, found.project):
         raise NotFound(f"Operation {operation_id} cannot be found.")
     return found
 

@@ -42,9 +42,11 @@ def open_operations(session: Session, instance_ids: Iterable[str]) -> dict[str, 
     return {operation.instance_id: operation for operation in session.execute(query).scalars()}
 
 
-def find_operation(session: Session, operation_id: str, project: str) -> Operation | None:
-    """Find an operation of a project by its id, its instance loaded (deleted or not)."""
-    query = _operations().where(Operation.id == operation_id, Operation.project == project)
+def find_operation(session: Session, operation_id: str, project: str | None) -> Operation | None:
+    """Find an operation of a project (None: of any) by its id, its instance loaded (deleted or not)."""
+    query = _operations().where(Operation.id == operation_id)
+    if project is not None:
+        query = query.where(Operation.project == project)
     return session.execute(query).scalar_one_or_none()
 
 

@@ -6,7 +6,7 @@ import stat
 import pytest
 from falcon import testing
 
-from instar.control.api import tokens
+from instar.control.api import auth, tokens
 from instar.control.api.tokens import Holder
 from instar.wire.errors import InstarError
 
@@ -30,6 +30,15 @@ def test_without_a_valid_token_there_is_no_entry(door, headers):
     body = json.loads(b"".join(door.app(environ, status)))
     assert status.status == "401 Unauthorized"
     assert body["unauthorized"]["code"] == 401
+
+
+def test_a_token_that_nobody_could_be_asked_about_is_not_called_invalid(door):
+    environ = {**testing.create_environ(INSTANCES, headers={"X-Auth-Token": "x"}), auth.UNHEARD: True}
+    status = testing.StartResponseMock()
+    body = json.loads(b"".join(door.app(environ, status)))
+    assert status.status == "503 Service Unavailable"
+    assert "identity service does not answer" in body["serviceUnavailable"]["message"]
+    assert body["serviceUnavailable"]["error"]["retryable"] is True
 
 
 @pytest.mark.parametrize("path", ["/", "/v1.0/", "/healthcheck", "/openapi.json"])
@@ -69,6 +78,20 @@ def test_another_projects_things_cannot_be_found_or_touched(door):
     assert {rival.simulate_request(verb, path, json=body).status_code for verb, path, body in tries} == {404}
     assert rival.simulate_get("/v1.0/rival/instances").json == {"instances": []}
     assert rival.simulate_get("/v1.0/rival/instances", params={"marker": instance_id}).status_code == 400
+
+
+def test_an_administrator_reaches_any_projects_things_by_their_ids(door):
+    """As in Trove, whose clients delete by force from an administrator's own project."""
+    instance_id, operator = door.create(), door.as_("operator-token")
+    one = f"/v1.0/ops/instances/{instance_id}"
+    assert operator.simulate_get(one).json["instance"]["tenant_id"] == "acme"
+    (operation,) = operator.simulate_get(f"{one}/operations").json["operations"]
+    assert operator.simulate_get(f"/v1.0/ops/operations/{operation['id']}").status_code == 200
+    assert operator.simulate_put(one, json={"instance": {"name": "found"}}).status_code == 202
+    assert (
+        door.as_("acme-token").simulate_get(f"{INSTANCES}/{instance_id}").json["instance"]["name"] == "found"
+    )
+    assert operator.simulate_get("/v1.0/ops/instances").json == {"instances": []}
 
 
 def test_management_answers_401_to_everybody_else(door):
