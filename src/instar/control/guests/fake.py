@@ -6,7 +6,7 @@ a rebuild as the real one does.
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,7 +91,7 @@ class FakeGuests:
         """Give the channel to one instance's agent."""
         return FakeGuest(self, instance_id)
 
-    def files(self, instance_id: str, facts: dict[str, str]) -> dict[str, str]:
+    def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
         """Make what is injected; a fake guest needs to know its id only."""
         return {"etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n"}
 
