@@ -145,7 +145,7 @@ _OPENSTACK: list[cfg.Opt] = [
     cfg.ListOpt(
         "security_groups",
         default=[],
-        help="Security groups that every instance gets beside its own, by name or id, such as one for monitoring.",
+        help="Security groups that every instance gets beside its own, by name or id, such as monitoring's.",
     ),
     cfg.ListOpt("flavors", default=[], help="Flavors on offer, by name or id; all when not set."),
     cfg.StrOpt("availability_zone", help="Zone for servers and volumes; the cloud's choice when not set."),

@@ -12,9 +12,7 @@ Unreached = (auth.ConnectionError, auth.SSLError, auth.RetriableConnectionFailur
 Failures = (sdk.SDKException, auth.ClientException)
 """Everything that the SDK raises on purpose."""
 
-_FULL = re.compile(
-    r"quota|exceeds allowed|limit exceeded|no more ip addresses|no more addresses", re.IGNORECASE
-)
+_FULL = re.compile(r"quota|no more ip addresses", re.IGNORECASE)
 _TRANSIENT = {
     HTTPStatus.CONFLICT,
     HTTPStatus.REQUEST_TIMEOUT,
@@ -40,7 +38,7 @@ def told(purpose: str, error: Exception) -> ProviderError:
             seen=seen,
             remedy="set right the credentials that options cloud and clouds_file of section [openstack] name",
         )
-    if _FULL.search(seen):
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _FULL.search(seen):
         return ProviderError(
             f"The cloud has no room left to {purpose}",
             seen=seen,
