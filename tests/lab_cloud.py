@@ -3,6 +3,7 @@
 `make test-openstack` brings it up. INSTAR_TEST_LAB is its state directory; without that, tests are skipped.
 """
 
+import fcntl
 import functools
 import hashlib
 import json
@@ -27,8 +28,7 @@ VARIABLE = "INSTAR_TEST_LAB"
 NAME = "instar-tests"
 """Of the tests' project, its user, its subnet and its security group."""
 NETWORK, GATEWAY, SUBNET = "lab-net", "10.77.1.1", "10.77.1.0/28"
-ADDRESSES = 13
-"""In that subnet, without its first and last and the host's."""
+POOL, ADDRESSES = {"start": "10.77.1.2", "end": "10.77.1.9"}, 8
 SSH_OPTIONS = (
     "StrictHostKeyChecking=no",
     "UserKnownHostsFile=/dev/null",
@@ -57,6 +57,12 @@ def _why_down(state: str) -> str:
     return ""
 
 
+@functools.cache
+def the_lab() -> "Lab":
+    """Give this process the lab, with the tests' project empty."""
+    return Lab()
+
+
 def connect(clouds: Path, cloud: str) -> Any:
     """Open a connection to an entry of a clouds.yaml."""
     config = openstack.config.OpenStackConfig(config_files=[str(clouds)])
@@ -65,10 +71,15 @@ def connect(clouds: Path, cloud: str) -> Any:
 
 
 class Lab:
-    """The lab, with the tests' project in it; `clouds` is a clouds.yaml whose entry is called `NAME`."""
+    """The lab, with the tests' project in it; `clouds` is a clouds.yaml whose entry is called `NAME`.
+
+    One process at a time has it: others wait until that ends.
+    """
 
     def __init__(self) -> None:
         self.state = Path(os.environ[VARIABLE])
+        self._turn = (self.state / "tests.lock").open("w")
+        fcntl.flock(self._turn, fcntl.LOCK_EX)
         self.admin = connect(self.state / "clouds.yaml", "lab-admin")
         self.project = self._project()
         self.clouds = self._clouds()
@@ -76,6 +87,7 @@ class Lab:
         self._network()
         self._conveniences()
         subprocess.run(["ip", "address", "replace", f"{GATEWAY}/28", "dev", "lab-host"], check=True)
+        self.clear()
 
     # what the tests' project has for good
 
@@ -129,6 +141,7 @@ class Lab:
                 ip_version=4,
                 cidr=SUBNET,
                 gateway_ip=GATEWAY,
+                allocation_pools=[POOL],
                 is_dhcp_enabled=False,
             )
 

@@ -9,7 +9,7 @@ from instar.control.providers.base import Handle
 from instar.control.providers.openstack.provider import OpenStackProvider
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.wire.agent import Manifest
-from lab_cloud import ADDRESSES, NAME, NETWORK, Lab
+from lab_cloud import ADDRESSES, NAME, NETWORK, the_lab
 
 SCRIBBLE = "/scribble"
 VERSIONS = {"1": "old", "2": "new"}
@@ -21,8 +21,7 @@ class OpenStackHarness:
     addresses = ADDRESSES
 
     def __init__(self, _directory: Path) -> None:
-        self.lab = Lab()
-        self.lab.clear()
+        self.lab = the_lab()
         self.settings = OpenStackSettings(
             cloud=NAME,
             clouds_file=self.lab.clouds,

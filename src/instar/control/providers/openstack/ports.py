@@ -60,7 +60,14 @@ class Ports:
         }
         if place.subnet:
             wanted["fixed_ips"] = [{"subnet_id": place.subnet}]
-        made = self._cloud.ask("make a port", lambda api: _create(api, wanted, hardware_address(name)))
+        port = self._cloud.ask("make a port", lambda api: _create(api, wanted, hardware_address(name)))
+        if port is None or port.mac_address != hardware_address(name):
+            port = self._choose(name, port)
+        self._cloud.ask("tag a port", lambda api: api.network.set_tags(port, [TAG]))
+        return port
+
+    def _choose(self, name: str, made: Any | None) -> Any:
+        """Find the port that counts, and delete the one that we made when it is another."""
         port = oldest(self._called(name))
         if port is None:
             raise ProviderError(
@@ -68,12 +75,11 @@ class Ports:
             )
         if made and made.id != port.id:
             self._cloud.ask("delete a port", lambda api: api.network.delete_port(made.id))
-        self._cloud.ask("tag a port", lambda api: api.network.set_tags(port, [TAG]))
         return port
 
 
 def _create(api: Any, wanted: dict[str, Any], hardware: str) -> Any | None:
-    """Make a port; None when somebody else has made it just now."""
+    """Make a port, with a hardware address of ours if we may; None when somebody else has just made it."""
     try:
         return api.network.create_port(**wanted, mac_address=hardware)
     except ConflictException as error:

@@ -22,8 +22,10 @@ class SecurityGroups:
     def ensure(self, name: str) -> str:
         """Find or make the group called `name`, with all its rules; gives its id."""
         group = oldest(self._called(name)) or self._make(name)
-        for rule in self._rules(str(group.id)):
-            self._cloud.ask("open a port in a security group", functools.partial(_add, rule=rule))
+        there = [_opens(rule) for rule in group.security_group_rules or []]
+        lacking = [rule for rule in self._rules(str(group.id)) if _opens(rule) not in there]
+        if lacking:
+            self._cloud.ask("open ports in a security group", functools.partial(_add, rules=lacking))
         return str(group.id)
 
     def destroy(self, name: str) -> None:
@@ -67,9 +69,16 @@ def _delete(api: Any, group: Any) -> None:
     api.network.delete_security_group(group.id)
 
 
-def _add(api: Any, rule: Rule) -> None:
+def _opens(rule: Rule) -> tuple[Any, ...]:
+    """Tell what a rule lets in, in Neutron's own words or ours."""
+    return tuple(
+        rule.get(part) for part in ("direction", "port_range_min", "port_range_max", "remote_ip_prefix")
+    )
+
+
+def _add(api: Any, rules: list[Rule]) -> None:
     try:
-        api.network.create_security_group_rule(**rule)
-    except ConflictException as error:
+        list(api.network.create_security_group_rules(rules))
+    except ConflictException as error:  # somebody else made the group's rules just now
         if "already exists" not in str(error.details):
             raise
