@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import requests
 from keystoneauth1 import exceptions as auth
 from openstack import exceptions as sdk
 
+from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.wire.agent import Manifest, Parameter
 from instar.wire.image_properties import to_properties
 from waiting import until
@@ -261,9 +262,15 @@ class Lab:
                 subprocess.run(["umount", place], check=True)
 
 
-def quietly(question: Callable[[], Any]) -> Any | None:
-    """Ask about something that may not be there."""
-    try:
-        return question()
-    except sdk.NotFoundException:
-        return None
+def settings(lab: Lab, **more: Any) -> OpenStackSettings:
+    """Make settings of a provider in the tests' project."""
+    usual: dict[str, Any] = {
+        "cloud": NAME,
+        "clouds_file": lab.clouds,
+        "network": NETWORK,
+        "subnet": NAME,
+        "security_groups": (NAME,),
+        "flavors": ("lab.small", "lab.large"),
+        "key_name": NAME,
+    }
+    return OpenStackSettings(**{**usual, **more})

@@ -7,9 +7,8 @@ from harnesses import FILES, PARAMETERS
 
 from instar.control.providers.base import Handle
 from instar.control.providers.openstack.provider import OpenStackProvider
-from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.wire.agent import Manifest
-from lab_cloud import ADDRESSES, NAME, NETWORK, the_lab
+from lab_cloud import ADDRESSES, settings, the_lab
 
 SCRIBBLE = "/scribble"
 VERSIONS = {"1": "old", "2": "new"}
@@ -22,15 +21,7 @@ class OpenStackHarness:
 
     def __init__(self, _directory: Path) -> None:
         self.lab = the_lab()
-        self.settings = OpenStackSettings(
-            cloud=NAME,
-            clouds_file=self.lab.clouds,
-            network=NETWORK,
-            subnet=NAME,
-            security_groups=(NAME,),
-            flavors=("lab.small", "lab.large"),
-            key_name=NAME,
-        )
+        self.settings = settings(self.lab)
         self.images = [
             self.lab.guest_image(1, manifest("old")),
             self.lab.guest_image(2, manifest("new"), PARAMETERS),
