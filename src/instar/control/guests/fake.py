@@ -92,8 +92,12 @@ class FakeGuests:
         return FakeGuest(self, instance_id)
 
     def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
-        """Make what is injected; a fake guest needs to know its id only."""
-        return {"etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n"}
+        """Make what is injected: a fake guest is told its id and where its volume is."""
+        where = "".join(f"{name} = {value}\n" for name, value in volume.items())
+        return {
+            "etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n",
+            "etc/instar/guestagent.conf": f"[agent]\n{where}",
+        }
 
 
 class FakeGuest:

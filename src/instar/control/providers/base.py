@@ -26,7 +26,7 @@ class Abilities:
     """What a provider can do, as data; what it can't is refused at the door.
 
     `volume_kind` is what a guest finds its volume as: `directory`, in its place already, or `disk`, a block
-    device whose serial begins with the volume's id.
+    device whose serial is the volume's id or the beginning of it.
     """
 
     instant_snapshots: bool = False
