@@ -167,4 +167,4 @@ def settings_for(stub: CloudStub, directory: Path, **more: Any) -> OpenStackSett
     }
     path = directory / "clouds.yaml"
     path.write_text(json.dumps({"clouds": {"stub": {"auth": auth, "region_name": "RegionOne"}}}))
-    return OpenStackSettings(cloud="stub", clouds_file=path, network="net", patience=2.0, **more)
+    return OpenStackSettings(cloud="stub", clouds_file=path, network="net", **more)

@@ -168,11 +168,11 @@ def test_a_rebuild_in_the_way_of_another_change_is_worth_another_try(
 
 
 def test_a_stop_that_takes_too_long_is_worth_another_try_and_is_gone_on_with(
-    provider: OpenStackProvider, nova: Nova
+    stub: CloudStub, provider: OpenStackProvider, nova: Nova, tmp_path: Path
 ) -> None:
     nova.follows = False
     with pytest.raises(ProviderError, match="would not end") as told:
-        provider.stop_server(HANDLE, "s")
+        OpenStackProvider(settings_for(stub, tmp_path, patience=0.1)).stop_server(HANDLE, "s")
     assert told.value.body.retryable
     nova.follows = True
     assert provider.stop_server(HANDLE, "s").state == ServerState.STOPPED

@@ -7,5 +7,6 @@ volume's metadata. Things are found again by their names, which derive from our 
     images.py        Glance and the manifests; flavors.py
     ports.py         Neutron; security_groups.py, the door before each port
     volumes.py       Cinder; snapshots.py, reverting.py
-    servers.py       Nova; wishes.py, what is wanted of a server; states.py; user_data.py
+    servers.py       Nova; changes.py, their rebuilds, stops and so on; wishes.py, what is wanted of a server;
+                     states.py; user_data.py
 """

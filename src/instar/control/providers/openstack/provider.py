@@ -15,6 +15,7 @@ from instar.control.providers.base import (
     Snapshot,
     VolumeInfo,
 )
+from instar.control.providers.openstack.changes import Changes
 from instar.control.providers.openstack.cloud import Cloud
 from instar.control.providers.openstack.flavors import Flavors
 from instar.control.providers.openstack.images import Images
@@ -43,6 +44,7 @@ class OpenStackProvider:
         self._volumes = Volumes(cloud, settings)
         self._snapshots = Snapshots(cloud, self._volumes, instant=settings.instant_snapshots)
         self._servers = Servers(cloud, settings, self._images, self._volumes)
+        self._changes = Changes(cloud, self._images, self._servers)
         self._reverting = Reverting(cloud, self._volumes, self._snapshots, self._servers)
         self._recovery = Recovery(self._servers)
         self.abilities = Abilities(
@@ -82,7 +84,7 @@ class OpenStackProvider:
 
     def stage(self, server: Handle, image: str) -> Progress:
         """See that the image can be used; Nova brings it to the server's host when it rebuilds."""
-        return self._servers.stage(server, image)
+        return self._changes.stage(server, image)
 
     def find_port(self, name: str) -> Handle | None:
         """Find the network identity called `name`."""
@@ -162,19 +164,19 @@ class OpenStackProvider:
 
     def rebuild_server(self, handle: Handle, image: str, files: dict[str, str], token: str) -> ServerInfo:
         """Wipe the root disk, replace it by the image, inject files again; the port and the volume stay."""
-        return self._servers.rebuild(handle, image, files, token)
+        return self._changes.rebuild(handle, image, files, token)
 
     def reboot_server(self, handle: Handle, token: str) -> ServerInfo:
         """Stop every process of the server and boot it again from the same root disk; once per `token`."""
-        return self._servers.reboot(handle, token)
+        return self._changes.reboot(handle, token)
 
     def stop_server(self, handle: Handle, token: str) -> ServerInfo:
         """End every process of the server, whatever state its guest is in; once per `token`."""
-        return self._servers.stop(handle, token)
+        return self._changes.stop(handle, token)
 
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
         """Change the server's size; repeat until ACTIVE."""
-        return self._servers.resize(handle, flavor)
+        return self._changes.resize(handle, flavor)
 
     def destroy_server(self, handle: Handle) -> None:
         """Delete the server with its root disk; the port and the volume stay."""

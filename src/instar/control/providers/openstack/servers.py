@@ -1,8 +1,7 @@
 """Servers: Nova's, each with the name of its instance; `wishes.py` tells what their metadata mean.
 
-Each call looks before it acts, and what it begins is told by the next look. Nova admits one change of a
-server at a time, so that of two callers who begin the same one is refused. Of two who make a server, one gets
-its volume and the other finds the server that has it.
+Of two callers who make the same server, Cinder gives its volume to one, and the other finds the server that
+has it.
 """
 
 import contextlib
@@ -11,19 +10,17 @@ from typing import Any
 
 from openstack.exceptions import BadRequestException, ConflictException
 
-from instar.control.providers.base import FlavorSpec, Handle, Progress, ServerInfo, ServerSpec
-from instar.control.providers.openstack import failures, handles, states, user_data, wishes
+from instar.control.providers.base import Handle, ServerInfo, ServerSpec
+from instar.control.providers.openstack import failures, handles, states, user_data
 from instar.control.providers.openstack.cloud import Cloud, oldest
 from instar.control.providers.openstack.images import Images
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.volumes import AT_REST, Volumes
 from instar.control.providers.openstack.wishes import DUE, RUNNING, STOPPED, Wishes
-from instar.wire.errors import BadRequest, ProviderError
+from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
 TAG = "instar"
-_POWER = {"create", "rebuild", "reboot", "start", "stop"}
-"""Nova's actions after which other processes run than before."""
 
 
 class Servers:
@@ -42,95 +39,11 @@ class Servers:
         image = self._images.usable(spec.image)
         packed = user_data.make(image, spec.files)
         server = self._called(spec.name) or self._make(spec, packed)
-        return self._inspect(server.id)
+        return self.told(server.id)
 
     def inspect(self, handle: Handle) -> ServerInfo:
         """Tell what Nova says of a server; one that is to run after its rebuild, and does not, is started."""
-        return self._inspect(handles.id_of(handle, "server"), handle)
-
-    def stage(self, handle: Handle, ref: str) -> Progress:
-        """See that an image can be used: Nova brings it to the host when the server is rebuilt."""
-        self.present(handle)
-        self._images.usable(ref)
-        return Progress(done=True)
-
-    def rebuild(self, handle: Handle, ref: str, files: dict[str, str], token: str) -> ServerInfo:
-        """Have Nova rebuild a server; once for each token, however often and late it comes."""
-        _check_token(token, "rebuild")
-        image = self._images.usable(ref)
-        packed = user_data.make(image, files)
-        server = self.present(handle)
-        known = Wishes.read(server.metadata)
-        if not wishes.knows(known.rebuilds, token) or self._is_to_be_tried_again(server, known, token):
-            wanted = dataclasses.replace(
-                known,
-                image=ref,
-                token=token,
-                rebuilds=known.rebuilds
-                if wishes.is_newest(known.rebuilds, token)
-                else wishes.remember(known.rebuilds, token),
-                wanted=RUNNING,
-                start=DUE if states.is_stopped(server) else "",
-                told="",
-            )
-            metadata = {**server.metadata, **wanted.metadata()}
-            self._cloud.ask(
-                "rebuild a server",
-                lambda api: api.compute.rebuild_server(
-                    server, image=ref, user_data=packed, metadata=metadata
-                ),
-            )
-        return self._inspect(server.id)
-
-    def reboot(self, handle: Handle, token: str) -> ServerInfo:
-        """Boot a server again; once for each token."""
-        _check_token(token, "reboot")
-        server = self.present(handle)
-        known = Wishes.read(server.metadata)
-        if not wishes.knows(known.reboots, token):
-            reboots = wishes.remember(known.reboots, token)
-            before = self._newest_action(server)
-            known = self._wish(server, known, reboots=reboots, wanted=RUNNING, reboot=before, start="")
-        if (
-            wishes.is_newest(known.reboots, token)
-            and known.wanted == RUNNING
-            and not self._acted(server, known)
-        ):
-            how = "SOFT" if server.status == "ACTIVE" else "HARD"
-            self._cloud.ask("reboot a server", lambda api: api.compute.reboot_server(server, how))
-        return self._inspect(server.id)
-
-    def stop(self, handle: Handle, token: str) -> ServerInfo:
-        """End a server and keep it so; once for each token. Raises ProviderError while it runs on."""
-        _check_token(token, "stop")
-        server = self.present(handle)
-        known = Wishes.read(server.metadata)
-        if not wishes.knows(known.stops, token):
-            stops = wishes.remember(known.stops, token)
-            known = self._wish(server, known, stops=stops, wanted=STOPPED, start="")
-        if known.wanted == STOPPED and not self._cloud.wait(lambda: self._is_ended(handle)):
-            info = self._inspect(server.id)
-            raise ProviderError(
-                f"Server {server.name} would not end",
-                seen=info.reason or f"it is {info.state}",
-                remedy="wait; Nova ends by force what does not shut down within its shutdown_timeout",
-                retryable=True,
-            )
-        return self._inspect(server.id)
-
-    def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Have Nova move a server to another flavor; repeat until it is ACTIVE."""
-        server = self.present(handle)
-        if server.status == "VERIFY_RESIZE" and not states.is_busy(server):
-            self._cloud.ask("confirm a resize", lambda api: api.compute.confirm_server_resize(server))
-        elif not states.is_busy(server) and server.flavor.original_name != flavor.name:
-            self._cloud.ask("resize a server", lambda api: api.compute.resize_server(server, flavor.id))
-        info = self._inspect(server.id)
-        if self.present(handle).status == "VERIFY_RESIZE":
-            return dataclasses.replace(
-                info, state=ServerState.BUILDING, reason="the resize is to be confirmed"
-            )
-        return info
+        return self.told(handles.id_of(handle, "server"), handle)
 
     def destroy(self, handle: Handle) -> None:
         """Delete a server. Raises ProviderError, retryable, while it is not gone yet."""
@@ -141,7 +54,7 @@ class Servers:
         if not self._cloud.wait(lambda: True if self._get(server_id) is None else None):
             raise ProviderError(
                 f"Server {handle['name']} is not deleted yet",
-                seen=self._inspect(server_id).reason,
+                seen=self.told(server_id).reason,
                 remedy="wait; if nothing moves, nova-compute's log has the cause",
                 retryable=True,
             )
@@ -226,12 +139,13 @@ class Servers:
 
         known = Wishes.read(server.metadata)
         if known.start:
-            self._wish(server, known, start="")
+            self.wish(server, known, start="")
         self._cloud.ask("start a server", begin)
 
     # -- how it is done
 
-    def _inspect(self, server_id: str, handle: Handle | None = None) -> ServerInfo:
+    def told(self, server_id: str, handle: Handle | None = None) -> ServerInfo:
+        """Tell what Nova says of a server by its id."""
         server = self._get(server_id)
         if server is None:
             return ServerInfo(handle or handles.make("server", server_id, ""), ServerState.MISSING)
@@ -288,45 +202,12 @@ class Servers:
             return server
         raise failures.told("make a server", made) from made
 
-    def _wish(self, server: Any, known: Wishes, **changes: str) -> Wishes:
+    def wish(self, server: Any, known: Wishes, **changes: str) -> Wishes:
         """Write down what is wanted of a server now."""
         wanted = dataclasses.replace(known, **changes)
         told = {name: text for name, text in wanted.metadata().items() if text != known.metadata()[name]}
         self._cloud.ask("mark a server", lambda api: api.compute.set_server_metadata(server, **told))
         return wanted
-
-    def _is_to_be_tried_again(self, server: Any, known: Wishes, token: str) -> bool:
-        """Tell whether the last rebuild failed and that was told before; the first time it is told."""
-        if server.status != "ERROR" or states.is_busy(server) or not wishes.is_newest(known.rebuilds, token):
-            return False
-        if known.told == token:
-            return True
-        self._wish(server, known, told=token)
-        return False
-
-    def _is_ended(self, handle: Handle) -> bool | None:
-        """Have a server go down that is not, unless Nova is at work on it; True once it is down."""
-        server = self.present(handle)
-        if states.is_stopped(server):
-            return True
-        if not states.is_busy(server):
-            self._cloud.ask("stop a server", lambda api: _stop(api, server))
-        return None
-
-    def _newest_action(self, server: Any) -> str:
-        return next((action.request_id for action in self._actions(server)), "")
-
-    def _acted(self, server: Any, known: Wishes) -> bool:
-        """Tell whether the server was booted again, or stopped, since its last reboot was asked for."""
-        return self._newest_action(server) != known.reboot
-
-    def _actions(self, server: Any) -> list[Any]:
-        """List Nova's actions that matter here, newest first."""
-        listed = self._cloud.ask(
-            "read a server's actions", lambda api: list(api.compute.server_actions(server))
-        )
-        newest_first = sorted(listed, key=lambda action: action.start_time, reverse=True)
-        return [action for action in newest_first if action.action in _POWER]
 
     def _await_volume(self, volume_id: str, status: str) -> None:
         if not self._volumes.becomes(volume_id, status):
@@ -341,13 +222,3 @@ class Servers:
 def volumes_of(server: Any) -> list[str]:
     """List the ids of a server's volumes."""
     return [str(each.id) for each in server.attached_volumes]
-
-
-def _stop(api: Any, server: Any) -> None:
-    with contextlib.suppress(ConflictException):  # somebody else was faster: the next look tells
-        api.compute.stop_server(server)
-
-
-def _check_token(token: str, what: str) -> None:
-    if not token:
-        raise BadRequest(f"token: a {what} needs a name")
