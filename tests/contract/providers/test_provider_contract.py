@@ -333,15 +333,14 @@ def test_a_reboot_keeps_the_root_disk_and_happens_once_for_each_token(rig: Rig) 
 
 def test_a_stopped_server_stays_down_until_it_is_rebooted(rig: Rig) -> None:
     provider = rig.harness.provider
-    rig.harness.scribble(rig.handle)
     rig.rebuild("before")
+    rig.harness.scribble(rig.handle)
     for _ in range(2):
         rig.stop()
         rig.harness.reopen().recover()
         provider.rebuild_server(rig.handle, rig.harness.images[1], dict(FILES), "before")
         assert provider.ensure_server(rig.spec()).state == ServerState.STOPPED
     boots = rig.boots()
-    rig.harness.scribble(rig.handle)
     for _ in range(2):
         provider.reboot_server(rig.handle, "r")
         rig.up()
