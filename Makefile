@@ -68,6 +68,15 @@ systems: venv ## `make images`, where this machine can; elsewhere the tests that
 		$(MAKE) images
 	fi
 
+LAB ?= tests/openstack/lab/openstack-lab
+LAB_STATE ?= /var/lib/openstack-lab
+.PHONY: test-openstack
+test-openstack: venv ## the openstack provider on a real OpenStack, installed here first: as root, some 3 GB (LAB_STATE=)
+	LAB_STATE=$(LAB_STATE) $(LAB) install
+	LAB_STATE=$(LAB_STATE) $(LAB) up
+	INSTAR_TEST_LAB=$(LAB_STATE) $(BIN)/pytest -q -n 0 -p no:schemathesis tests/openstack
+	INSTAR_TEST_LAB=$(LAB_STATE) $(BIN)/pytest -q -n 0 -p no:schemathesis -k openstack tests/contract/providers
+
 .PHONY: test-crash
 test-crash: engines ## the whole crash suite (an hour or two), and the fault table in docs/reference made from it
 	rm -f $(FAULT_ROWS)

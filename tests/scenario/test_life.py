@@ -1,10 +1,14 @@
 """The rest of an instance's life through the front door: create, restart, delete, presence, takeover."""
 
+import configparser
+from dataclasses import replace
+
 import pytest
 
 from instar.client.errors import OperationFailed
 from instar.control import wiring
 from instar.control.guests.presence import Presence
+from instar.wire.agent import GUEST_AGENT
 from instar.wire.errors import GuestError, NotFound, ProviderError
 from instar.wire.states import OperationState
 from waiting import until
@@ -18,6 +22,26 @@ def test_a_created_instance_serves(world: World) -> None:
     assert (shown.engine_version, shown.agent_version, shown.port) == ("17.10", "1.0", 5432)
     assert shown.ip == [world.instance(instance_id).address]
     assert world.guests.databases[instance_id].databases == ["shop"]
+
+
+@pytest.mark.parametrize("kind", ["directory", "disk"])
+def test_a_guest_is_told_which_disk_is_its_volume_where_that_is_a_disk(world: World, kind: str) -> None:
+    world.provider.abilities = replace(world.provider.abilities, volume_kind=kind)
+    instance_id = world.create()
+    (server,) = world.provider.servers.values()
+
+    def told() -> dict[str, str | None]:
+        said = configparser.ConfigParser()
+        said.read_string(server.files[GUEST_AGENT])
+        return {name: said["agent"].get(name) for name in ("volume_kind", "volume_id")}
+
+    expected = {"volume_kind": kind, "volume_id": world.instance(instance_id).volume_id}
+    if kind == "directory":
+        expected = dict.fromkeys(expected)
+    assert told() == expected
+    server.files = {}
+    world.client.operations.wait(world.client.instances.upgrade("demo", "18.6"))
+    assert told() == expected
 
 
 def test_a_create_that_failed_can_be_resumed(world: World) -> None:

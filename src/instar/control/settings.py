@@ -119,6 +119,47 @@ _PODMAN: list[cfg.Opt] = [
     ),
 ]
 
+_OPENSTACK: list[cfg.Opt] = [
+    cfg.StrOpt(
+        "cloud",
+        help="Entry of clouds.yaml with the service account, whose project owns everything that is made. "
+        "When not set: OS_CLOUD, else the variables OS_AUTH_URL and so on.",
+    ),
+    cfg.StrOpt(
+        "clouds_file",
+        help="That clouds.yaml. When not set: OS_CLIENT_CONFIG_FILE, else where OpenStack's clients look.",
+    ),
+    cfg.StrOpt("network", help="Network that instances get their addresses from, by name or id."),
+    cfg.StrOpt("subnet", help="Subnet of it, by name or id; any when not set."),
+    cfg.ListOpt(
+        "client_sources",
+        default=["0.0.0.0/0"],
+        help="Ranges from which clients may reach databases, unless the instance says otherwise.",
+    ),
+    cfg.ListOpt(
+        "agent_sources",
+        default=["0.0.0.0/0"],
+        help="Ranges of the control plane's hosts, from which guest agents may be called.",
+    ),
+    cfg.PortOpt("agent_port", default="$guests.port", help="Port of guest agents, that of section [guests]."),
+    cfg.ListOpt(
+        "security_groups",
+        default=[],
+        help="Security groups that every instance gets beside its own, by name or id, such as monitoring's.",
+    ),
+    cfg.ListOpt("flavors", default=[], help="Flavors on offer, by name or id; all when not set."),
+    cfg.StrOpt("availability_zone", help="Zone for servers and volumes; the cloud's choice when not set."),
+    cfg.StrOpt("volume_type", help="Cinder's type of data volumes; the cloud's default when not set."),
+    cfg.BoolOpt(
+        "instant_snapshots",
+        default=True,
+        help="Whether volumes of that type are snapshotted in moments. When not, an upgrade that leaves the "
+        "data format alone takes no snapshot, where the policy is auto.",
+    ),
+    cfg.StrOpt("key_name", help="Key pair of the service account that operators log in to guests with."),
+    cfg.FloatOpt("timeout", default=60.0, min=1, help="Seconds that one answer of the cloud is waited for."),
+]
+
 _UPGRADE: list[cfg.Opt] = [
     cfg.StrOpt(
         "snapshot",
@@ -175,6 +216,7 @@ SECTIONS: dict[str | None, list[cfg.Opt]] = {
     "quotas": _QUOTAS,
     "local": _LOCAL,
     "podman": _PODMAN,
+    "openstack": _OPENSTACK,
 }
 
 

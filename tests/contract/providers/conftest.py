@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import toy_system
 from harnesses import FakeHarness, LocalHarness, Rig
+from openstack_harness import OpenStackHarness
 from podman_harness import PodmanHarness
 
+import lab_cloud
 from instar.control.providers.directories import trash
 
 
@@ -41,7 +43,16 @@ def podman_rig(podman: PodmanHarness) -> Rig:
     return Rig(podman)
 
 
-@pytest.fixture(params=["fake", "local", "podman"])
+@pytest.fixture
+def openstack(place: Path) -> Iterator[OpenStackHarness]:
+    if lack := lab_cloud.why_not():
+        pytest.skip(lack)
+    harness = OpenStackHarness(place)
+    yield harness
+    harness.close()
+
+
+@pytest.fixture(params=["fake", "local", "podman", "openstack"])
 def harness(request: pytest.FixtureRequest) -> object:
     if request.param == "fake":
         return FakeHarness(request.getfixturevalue("place"))

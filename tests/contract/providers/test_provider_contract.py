@@ -142,10 +142,8 @@ def test_snapshots_are_listed_and_found_until_they_are_deleted(harness: Harness)
     volume = harness.provider.ensure_volume("v", 1).handle
     assert harness.provider.snapshots(volume) == []
     one, two = (make_snapshot(harness.provider, volume, name) for name in ("one", "two"))
-    assert [(each.handle, each.ready) for each in harness.reopen().snapshots(volume)] == [
-        (one, True),
-        (two, True),
-    ]
+    listed = [(each.handle, each.ready) for each in harness.reopen().snapshots(volume)]
+    assert listed in ([(one, True), (two, True)], [(two, True), (one, True)])
     assert harness.provider.find_snapshot(volume, "two") == two
     harness.provider.destroy_snapshot(one)
     assert harness.provider.find_snapshot(volume, "one") is None
@@ -335,15 +333,14 @@ def test_a_reboot_keeps_the_root_disk_and_happens_once_for_each_token(rig: Rig) 
 
 def test_a_stopped_server_stays_down_until_it_is_rebooted(rig: Rig) -> None:
     provider = rig.harness.provider
-    rig.harness.scribble(rig.handle)
     rig.rebuild("before")
+    rig.harness.scribble(rig.handle)
     for _ in range(2):
         rig.stop()
         rig.harness.reopen().recover()
         provider.rebuild_server(rig.handle, rig.harness.images[1], dict(FILES), "before")
         assert provider.ensure_server(rig.spec()).state == ServerState.STOPPED
     boots = rig.boots()
-    rig.harness.scribble(rig.handle)
     for _ in range(2):
         provider.reboot_server(rig.handle, "r")
         rig.up()

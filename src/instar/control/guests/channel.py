@@ -2,6 +2,7 @@
 
 import ssl
 import time
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import requests
@@ -35,9 +36,9 @@ class Channels:
         """Give the channel to one instance's agent."""
         return Channel(self._authority, instance_id, f"https://{address}:{self._port}")
 
-    def files(self, instance_id: str, facts: dict[str, str]) -> dict[str, str]:
+    def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
         """Make what is injected into an instance's server."""
-        settings = {"listen_address": facts["address"], "port": str(self._port)}
+        settings = {"listen_address": facts["address"], "port": str(self._port), **volume}
         return enrolment.files(self._authority, instance_id, facts, settings)
 
 

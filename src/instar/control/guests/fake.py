@@ -6,7 +6,7 @@ a rebuild as the real one does.
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,9 +92,13 @@ class FakeGuests:
         """Give the channel to one instance's agent."""
         return FakeGuest(self, instance_id)
 
-    def files(self, instance_id: str, facts: dict[str, str]) -> dict[str, str]:
-        """Make what is injected; a fake guest needs to know its id only."""
-        return {"etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n"}
+    def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
+        """Make what is injected: a fake guest is told its id and where its volume is."""
+        where = "".join(f"{name} = {value}\n" for name, value in volume.items())
+        return {
+            "etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n",
+            "etc/instar/guestagent.conf": f"[agent]\n{where}",
+        }
 
 
 class FakeGuest:

@@ -108,7 +108,14 @@ class Context:
             "datastore_manager": self.instance.version.manager,
             "ram": str(self.flavor().ram),
         }
-        return self.guests.files(self.instance.id, facts)
+        return self.guests.files(self.instance.id, facts, self._volume_facts())
+
+    def _volume_facts(self) -> dict[str, str]:
+        """Say what the agent has to know to find its volume; nothing where that is in its place already."""
+        kind = self.provider.abilities.volume_kind
+        if kind == "directory":
+            return {}
+        return {"volume_kind": kind, "volume_id": self.instance.volume_id or ""}
 
     def _recorded(self, what: str, handle: Handle | None) -> Handle:
         if handle is None:

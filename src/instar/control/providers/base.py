@@ -23,7 +23,11 @@ Handle = dict[str, Any]
 
 @dataclass(frozen=True)
 class Abilities:
-    """What a provider can do, as data; what it can't is refused at the door."""
+    """What a provider can do, as data; what it can't is refused at the door.
+
+    `volume_kind` is what a guest finds its volume as: `directory`, in its place already, or `disk`, a block
+    device whose serial is the volume's id or the beginning of it.
+    """
 
     instant_snapshots: bool = False
     snapshots: bool = False
@@ -34,6 +38,7 @@ class Abilities:
     enforces_memory: bool = False
     replace: bool = False
     limits_access: bool = False
+    volume_kind: str = "directory"
 
 
 @dataclass(frozen=True)

@@ -48,7 +48,7 @@ def _guest(
             """A caller that hangs up is what some tests are about."""
 
     channels = channel.Channels(authority)
-    files = channels.files(name, {"address": "127.0.0.1"})
+    files = channels.files(name, {"address": "127.0.0.1"}, {})
     for part in (TLS_CERTIFICATE, TLS_KEY, TLS_AUTHORITY):
         (folder / Path(part).name).write_text(files[part])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
