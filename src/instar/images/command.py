@@ -24,8 +24,8 @@ _SILENCE = 20.0
 class BuildImage(ShowOne):
     """Build a guest image, or find it when it is built already.
 
-    A recipe makes a tree for the local provider, or a whole Debian system for containers; that takes root and
-    mmdebstrap.
+    A recipe makes a tree for the local provider, or a whole Debian system for containers or, with --disk, for
+    virtual machines; that takes root and mmdebstrap.
 
     Example: instar image build postgresql-18.6
     """
@@ -43,6 +43,11 @@ class BuildImage(ShowOne):
             type=Path,
             metavar="PATH",
             help="folder or zip with the guest agent of another release (default: this Instar's own)",
+        )
+        parser.add_argument(
+            "--disk",
+            action="store_true",
+            help="make a bootable disk of a whole system (qcow2), for virtual machines",
         )
         parser.add_argument("--fresh", action="store_true", help="fetch every package again")
         parser.add_argument(
@@ -67,6 +72,7 @@ class BuildImage(ShowOne):
                 fresh=parsed_args.fresh,
                 mirror=parsed_args.mirror,
                 agent_source=parsed_args.agent_source,
+                disk=parsed_args.disk,
             )
         return (
             (
