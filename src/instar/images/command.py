@@ -25,6 +25,7 @@ class BuildImage(ShowOne):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             "recipe", metavar="RECIPE", help=f"one of {', '.join(shipped())}, or the path of a .toml file"
         )
@@ -94,6 +95,7 @@ class ListImages(Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         add_image_dir(parser)
         return parser
 

@@ -20,11 +20,12 @@ class PublishImage(ShowOne):
     What is there already is found, so it may be repeated. The cloud is that of --os-cloud, else of OS_CLOUD,
     or of OS_AUTH_URL and its kin.
 
-    Example: instar --os-cloud lab image publish postgresql-17 --default
+    Example: OS_CLOUD=lab instar image publish postgresql-17 --default
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument("image", metavar="IMAGE", help="digest, or the recipe whose newest disk is meant")
         parser.add_argument(
             "--default", action=argparse.BooleanOptionalAction, help="whether its datastore's default version"

@@ -56,7 +56,7 @@ def write(
     _fill_boot(raw, boot, boot_size, own, scratch)
     _fill_root(raw, root, _BEGIN + boot_size, root_size, own)
     progress("compressing the disk")
-    _do(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", "-W", raw, target])
+    _do(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", "-c", "-o", "compression_type=zstd", raw, target])
     raw.unlink()
     progress("computing the digest")
     with target.open("rb") as file:
