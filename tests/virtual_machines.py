@@ -107,14 +107,15 @@ class VirtualMachine:
         ports += [f"hostfwd=tcp:127.0.0.1:{self.database_port}-:{POSTGRESQL}"]
         return [
             *("qemu-system-x86_64", "-machine", "pc", "-accel", "tcg", "-m", "256", "-display", "none"),
-            *("-nodefaults", "-no-reboot", "-serial", f"file:{self.console_file}"),
+            *("-nodefaults", "-vga", "std", "-no-reboot", "-serial", f"file:{self.console_file}"),
             *("-qmp", f"unix:{self.directory}/qmp,server=on,wait=off"),
-            *("-drive", f"file={root},if=virtio,format=qcow2"),
+            *("-drive", f"file={root},if=none,id=root,format=qcow2"),
+            *("-device", "virtio-blk-pci,drive=root,bootindex=0"),
             *("-drive", f"file={self.volume.file},if=none,id=volume,format=raw"),
             *("-device", f"virtio-blk-pci,drive=volume,serial={serial}"),
             *("-drive", f"file={config},if=ide,media=cdrom,format=raw"),
             *("-netdev", ",".join(["user", "id=net", "restrict=on", *ports])),
-            *("-device", f"virtio-net-pci,netdev=net,mac={MAC}", "-device", "virtio-rng-pci"),
+            *("-device", f"virtio-net-pci,netdev=net,mac={MAC},romfile=", "-device", "virtio-rng-pci"),
         ]
 
     def _config_drive(self) -> Path:

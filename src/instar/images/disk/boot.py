@@ -19,7 +19,7 @@ DRIVE = Path("/run/config-drive")
 LATEST = "openstack/latest"
 HEADER = "#cloud-config"
 LEASE = "/usr/lib/instar/lease"
-PATIENCE = 10.0
+PATIENCE = 30.0
 MISSHAPEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
 Found = dict[str, Any]

@@ -78,7 +78,18 @@ def _fill_boot(raw: Path, boot: Mapping[str, Path], size: int, own: uuid.UUID, s
     place, heads, track = f"{raw}@@{_BEGIN}", 64, 32
     config = scratch / "syslinux.cfg"
     config.write_text(_LOADER.format(uuid=own), encoding="utf-8")
-    geometry = ["-h", str(heads), "-s", str(track), "-T", str(size // _SECTOR), "-H", str(_BEGIN // _SECTOR)]
+    geometry = [
+        "-c",
+        "4",
+        "-h",
+        str(heads),
+        "-s",
+        str(track),
+        "-T",
+        str(size // _SECTOR),
+        "-H",
+        str(_BEGIN // _SECTOR),
+    ]
     _do(["mformat", "-i", place, *geometry, "-N", own.hex[:8], "-v", "BOOT", "::"])
     for name, path in {**boot, "syslinux.cfg": config}.items():
         _do(["mcopy", "-i", place, path, f"::{name}"])

@@ -18,6 +18,7 @@ BOOT = "usr/lib/instar/boot.py"
 _INIT = f"""\
 #!/bin/sh
 # PID 1 of this machine. /dev is there already; the root disk can be written to.
+echo "instar: starting"
 export PATH=/usr/sbin:/usr/bin:/sbin:/bin
 umask 022
 cd /
@@ -28,9 +29,9 @@ mount -t tmpfs -o mode=1777,nosuid,nodev tmp /tmp
 mkdir -p /dev/pts /dev/shm
 mount -t devpts pts /dev/pts
 mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
-# Drivers for the hardware that is there, and for config drives and the power button.
-find /sys/devices -name modalias -exec cat {{}} + 2>/dev/null | sort -u | xargs modprobe -abq
-modprobe -abq isofs vfat nls_cp437 nls_ascii button evdev
+# Drivers for the cards that are there, and for config drives and the power button.
+cat /sys/bus/pci/devices/*/modalias /sys/bus/virtio/devices/*/modalias | sort -u | xargs modprobe -abq
+modprobe -abq sr_mod isofs vfat nls_cp437 nls_ascii button evdev
 python3 -ISB /{BOOT}
 install -d -o {USER} -g {USER} /run/instar
 cp -R /{_SERVICES} /run/services
