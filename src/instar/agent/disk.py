@@ -104,7 +104,7 @@ class Disk:
                 raise GuestError(
                     "The data volume is blank",
                     seen=f"there is no file system on {device.node}",
-                    remedy="Attach the volume that holds the instance's data.",
+                    remedy="It is formatted when an instance is made; else attach the one with its data.",
                 )
             device.note(note)
             _format(device, self._path)
