@@ -28,7 +28,7 @@ MISSING = (
 )
 ADDRESS, MAC = "10.0.2.15", "52:54:00:12:34:56"
 POSTGRESQL = 5432
-PATIENCE = 300.0
+PATIENCE = 900.0
 """Seconds: an emulated processor on a busy machine is slow."""
 
 

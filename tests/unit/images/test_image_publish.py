@@ -8,8 +8,8 @@ from typing import Any
 
 import openstack
 import pytest
-from glance_stub import Glance
 
+from glance_stub import Glance
 from instar.images import publishing, store
 from instar.images.errors import PublishError
 from instar.images.publish_command import publish

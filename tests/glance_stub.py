@@ -4,15 +4,20 @@ import hashlib
 import json
 import threading
 import uuid
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 
 class Glance:
-    """The images; `tears` and `spoils` make uploads break off, or arrive otherwise than they were sent."""
+    """The images; `tears` and `spoils` make uploads break off, or arrive otherwise than they were sent.
 
-    def __init__(self) -> None:
+    `seen` is called with an image when it has been given properties.
+    """
+
+    def __init__(self, seen: Callable[[dict[str, Any]], None] = lambda _: None) -> None:
+        self._seen = seen
         self.images: dict[str, dict[str, Any]] = {}
         self.uploads = 0
         self.tears = self.spoils = False
@@ -43,6 +48,8 @@ class Glance:
         for change in json.loads(body) if method == "PATCH" else []:
             assert change["op"] in ("add", "replace")
             image[change["path"].strip("/")] = change["value"]
+        if method == "PATCH":
+            self._seen(image)
         return 200, image
 
     def _collection(self, method: str, query: dict[str, list[str]], body: bytes) -> tuple[int, Any]:
