@@ -71,14 +71,14 @@ def disk(image_dir: Path, content: bytes) -> Manifest:
 
 @pytest.mark.usefixtures("cloud")
 def test_a_published_disk_is_a_version_and_a_newer_one_takes_its_place(
-    glance: Glance, tmp_path: Path
+    glance: Glance, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish = "image", "publish", "postgresql-16", "--image-dir", str(tmp_path), "-f", "json"
     first = disk(tmp_path, b"first")
     said = instar(*publish, "--default")
     assert said.status == 0, said.err
     assert said.json["digest"] == first.digest
-    assert "uploading" in said.err
+    assert "uploading, 100 %" in capsys.readouterr().err
     again = instar(*publish)
     assert (again.status, glance.uploads) == (0, 1), again.err
     assert instar("version", "show", "16.9", "-f", "json").json["image"] == said.json["image"]
