@@ -9,8 +9,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from instar.agent import durable, volume
+from instar.agent.volume import PATIENCE, Volume, check_access
 from instar.wire import agent as wire
 from instar.wire.errors import GuestError
+
+_BOOT = "run/instar"
+"""Directory of what lasts as long as a boot."""
 
 
 @dataclass(frozen=True)
@@ -25,17 +29,28 @@ class Facts:
     manager: str
     listen_address: str
     listen_port: int
-    volume_kind: str
+    holder: Volume
     manifest: wire.Manifest
     facts: dict[str, str] = field(default_factory=dict)
 
-    def take_volume(self) -> None:
+    def take_volume(self, *, new: bool = False, patience: float = PATIENCE) -> None:
         """See to it that the volume is there and can be written to. Raises GuestError. Repeatable."""
-        volume.take(Path(self.volume), self.volume_kind)
+        self.holder.take(new=new, patience=patience)
+        check_access(Path(self.volume))
+
+    def check_volume(self) -> None:
+        """Look whether the volume is in place. Raises GuestError."""
+        self.holder.check()
+        check_access(Path(self.volume))
 
     def release_volume(self) -> None:
         """Let go of the volume. Repeatable."""
-        volume.release(Path(self.volume), self.volume_kind)
+        self.holder.release()
+
+    @property
+    def volume_is_released(self) -> bool:
+        """Tell whether the volume was let go of."""
+        return self.holder.is_released
 
     def grow_volume(self) -> None:
         """Have the volume's file system, if it has one of its own, take up the room that the volume has got:
@@ -58,16 +73,18 @@ def load(root: Path) -> Facts:
     agent = _Section(root / wire.GUEST_AGENT, "agent")
     manifest = _manifest(root / wire.IMAGE_MANIFEST)
     address = guest.text("address")
+    data = root / "var/lib/instar/data"
+    kind, volume_id = agent.text("volume_kind", "directory"), agent.values.get("volume_id", "").strip()
     return Facts(
         root=str(root),
-        volume=str(root / "var/lib/instar/data"),
+        volume=str(data),
         instance_id=guest.text("instance_id"),
         address=address,
         port=guest.port("database_port", 5432),
         manager=guest.text("datastore_manager", manifest.manager),
         listen_address=agent.text("listen_address", address),
         listen_port=agent.port("port", wire.PORT),
-        volume_kind=agent.text("volume_kind", "directory"),
+        holder=volume.make(kind, data, volume_id, root / _BOOT),
         manifest=manifest,
         facts=guest.values,
     )
@@ -75,7 +92,7 @@ def load(root: Path) -> Facts:
 
 def boot_id(root: Path) -> str:
     """Give the id of this boot of the server: a new one whenever `run` was emptied."""
-    path = root / "run/instar/boot_id"
+    path = root / _BOOT / "boot_id"
     if path.is_file() and (found := path.read_text().strip()):
         return found
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """The program `instar-guest-agent`.
 
-1. Reads what was injected below the root, and the image's manifest.
+1. Reads what was injected below the root, and the image's manifest; stops being root, where it is told to.
 2. Picks the datastore plug-in that the manifest names.
 3. Binds the guest API; from then on this is the server's one agent.
 4. Brings the database back if it should run, and looks after it.
@@ -16,10 +16,11 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from instar.agent import facts as injected
-from instar.agent import hooks, server, tls
+from instar.agent import hooks, privilege, server, tls
 from instar.agent.datastores.base import Datastore
 from instar.agent.jobs import Jobs
 from instar.agent.keeper import Keeper
@@ -37,22 +38,30 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--root", type=Path, default=Path("/"), help="the server's root directory (default: /)"
     )
-    root = parser.parse_args(argv).root.absolute()
+    parser.add_argument(
+        "--user",
+        metavar="NAME",
+        help="started as root, become this user and leave the volume to a root process",
+    )
+    options = parser.parse_args(argv)
+    root = options.root.absolute()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     os.umask(0o077)
     try:
-        _serve(root)
+        _serve(root, options.user)
     except InstarError as error:
         print(f"instar-guest-agent: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def _serve(root: Path) -> None:
+def _serve(root: Path, user: str | None) -> None:
+    facts = injected.load(root)
+    if user is not None:
+        facts = replace(facts, holder=privilege.drop(facts.holder, user))
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    facts = injected.load(root)
     datastore = load_datastore(facts)
     jobs = Jobs(root / "var/lib/instar/jobs", lambda hook, params: hooks.bind(datastore, hook, params))
     api = server.Api(_info(facts, root), datastore, jobs)

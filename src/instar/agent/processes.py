@@ -23,6 +23,30 @@ def working_in(directories: Iterable[Path]) -> list[int]:
     return found
 
 
+def holding(path: Path) -> list[str]:
+    """Name the processes that work or have a file open below a path, such as `postgres (711)`."""
+    root = os.path.realpath(path)
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and any(f"{each}/".startswith(f"{root}/") for each in _held_by(entry)):
+            found.append(f"{_name_of(entry)} ({entry.name})")
+    return sorted(found)
+
+
+def _held_by(entry: Path) -> list[str]:
+    try:
+        return [str(each.readlink()) for each in (entry / "cwd", entry / "root", *(entry / "fd").iterdir())]
+    except OSError:
+        return []
+
+
+def _name_of(entry: Path) -> str:
+    try:
+        return (entry / "comm").read_text().strip()
+    except OSError:
+        return "a process"
+
+
 def directory_of(pid: int) -> str | None:
     """Tell where a process of ours works; None when there is no such process."""
     try:

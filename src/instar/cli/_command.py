@@ -1,7 +1,6 @@
 """What all commands have: an example in their help, and the client."""
 
 import argparse
-import functools
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -37,12 +36,12 @@ class Command(cliff.command.Command):
         """Give the example."""
         return "example:\n" + "\n".join(f"  {line}" for line in self.example.splitlines())
 
-    @functools.cached_property
+    @property
     def client(self) -> "Client":
-        """Connect as the global options say."""
-        from instar.cli._connect import connect
-
-        return connect(self.app.options)
+        """The client, connected as the global options say."""
+        app: Any = self.app
+        client: Client = app.client
+        return client
 
     def say(self, text: str) -> None:
         """Print a line for people, beside the output."""

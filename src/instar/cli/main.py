@@ -2,19 +2,23 @@
 
 import argparse
 import ast
+import functools
 import importlib.metadata
 import importlib.util
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from cliff.app import App
 from cliff.commandmanager import CommandManager
 
 from instar import __version__
 from instar.cli import _problems
+
+if TYPE_CHECKING:
+    from instar.client import Client
 
 ENTRY_POINTS = "instar.cli"
 _DESCRIPTION = """Create database instances and upgrade them by swapping their machine image.
@@ -73,6 +77,13 @@ class InstarApp(App):
         parser.add_argument("--debug", action="store_true", help="show requests, and tracebacks of errors")
         parser.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
         return parser
+
+    @functools.cached_property
+    def client(self) -> "Client":
+        """Connect as the global options say."""
+        from instar.cli._connect import connect
+
+        return connect(self.options)
 
     def configure_logging(self) -> None:
         """Show warnings and errors on stderr, with --debug everything."""

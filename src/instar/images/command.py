@@ -1,11 +1,7 @@
 """`instar image build` and `instar image list`."""
 
 import argparse
-import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,24 +10,22 @@ from cliff.show import ShowOne
 
 from instar.images import store
 from instar.images.builder import build
-from instar.images.recipe import Recipe, load, shipped
-from instar.images.store import Progress
-
-_SILENCE = 20.0
-"""Seconds without a word, after which the last one is said again."""
+from instar.images.progress import add_image_dir, telling
+from instar.images.recipe import load, shipped
 
 
 class BuildImage(ShowOne):
     """Build a guest image, or find it when it is built already.
 
-    A recipe makes a tree for the local provider, or a whole Debian system for containers; that takes root and
-    mmdebstrap.
+    A recipe makes a tree for the local provider, or a whole Debian system for containers or, with --disk, for
+    virtual machines; that takes root and mmdebstrap.
 
     Example: instar image build postgresql-18.6
     """
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         parser.add_argument(
             "recipe", metavar="RECIPE", help=f"one of {', '.join(shipped())}, or the path of a .toml file"
         )
@@ -44,13 +38,18 @@ class BuildImage(ShowOne):
             metavar="PATH",
             help="folder or zip with the guest agent of another release (default: this Instar's own)",
         )
+        parser.add_argument(
+            "--disk",
+            action="store_true",
+            help="make a bootable disk of a whole system (qcow2), for virtual machines",
+        )
         parser.add_argument("--fresh", action="store_true", help="fetch every package again")
         parser.add_argument(
             "--mirror",
             metavar="URI",
             help="where a whole system's packages come from (default: where this machine's apt goes)",
         )
-        _add_image_dir(parser)
+        add_image_dir(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], tuple[Any, ...]]:
@@ -59,7 +58,7 @@ class BuildImage(ShowOne):
             recipe = recipe.stamped(parsed_args.agent_suffix)
         image_dir = parsed_args.image_dir.absolute()
         begun = time.monotonic()
-        with _progress(recipe) as progress:
+        with telling(recipe.name) as progress:
             manifest = build(
                 recipe,
                 image_dir,
@@ -67,6 +66,7 @@ class BuildImage(ShowOne):
                 fresh=parsed_args.fresh,
                 mirror=parsed_args.mirror,
                 agent_source=parsed_args.agent_source,
+                disk=parsed_args.disk,
             )
         return (
             (
@@ -95,7 +95,8 @@ class ListImages(Lister):
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser: argparse.ArgumentParser = super().get_parser(prog_name)
-        _add_image_dir(parser)
+        parser.formatter_class = argparse.RawDescriptionHelpFormatter
+        add_image_dir(parser)
         return parser
 
     def take_action(self, parsed_args: argparse.Namespace) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -115,54 +116,3 @@ class ListImages(Lister):
                 for image in store.images(parsed_args.image_dir)
             ],
         )
-
-
-def _add_image_dir(parser: argparse.ArgumentParser) -> None:
-    default = store.default_image_dir()
-    parser.add_argument(
-        "--image-dir",
-        type=Path,
-        default=default,
-        metavar="DIR",
-        help=f"where images are kept (default {default})",
-    )
-
-
-@contextmanager
-def _progress(recipe: Recipe) -> Iterator[Progress]:
-    """Tell how far the build is: a live line on a terminal, else plain lines; on standard error."""
-    if not sys.stderr.isatty():
-        with _never_silent(
-            lambda doing: print(f"{recipe.name}: {doing}", file=sys.stderr, flush=True)
-        ) as told:
-            yield told
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status(f"{recipe.name}: begun") as status:
-        yield lambda doing: status.update(f"{recipe.name}: {doing}")
-
-
-@contextmanager
-def _never_silent(progress: Progress) -> Iterator[Progress]:
-    """Say what has been told again while nothing new is."""
-    last, moved, ended = "begun", threading.Event(), threading.Event()
-
-    def told(doing: str) -> None:
-        nonlocal last
-        last = doing
-        moved.set()
-        progress(doing)
-
-    def repeat() -> None:
-        while not ended.is_set():
-            if not moved.wait(_SILENCE):
-                progress(f"{last}, still")
-            moved.clear()
-
-    threading.Thread(target=repeat, name="progress", daemon=True).start()
-    try:
-        yield told
-    finally:
-        ended.set()
-        moved.set()

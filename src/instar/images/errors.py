@@ -7,3 +7,9 @@ class BuildError(InstarError):
     """The image could not be built; nothing half-made is left behind."""
 
     code = "image_build"
+
+
+class PublishError(InstarError):
+    """The image could not be published; what is left of it in the cloud looks like no image of ours."""
+
+    code = "image_publish"

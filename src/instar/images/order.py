@@ -10,7 +10,7 @@ from instar.images.agent_source import AgentSource
 from instar.images.interpreter import Interpreter
 from instar.images.recipe import Recipe
 from instar.images.store import Progress
-from instar.wire.agent import Manifest
+from instar.wire.agent import ImageFormat, Manifest
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Order:
     progress: Progress
     fresh: bool = False
     mirror: str | None = None
+    format: ImageFormat = "oci"
+    """Of a system; a tree is a tree."""
 
     def fetch(self, interpreter: Interpreter) -> Wheels:
         """Fetch wheels for a guest's Python."""

@@ -1,5 +1,5 @@
 """The directory of images: `<image_dir>/<hex>/{manifest.json,parameters.json}` and, by the manifest's format,
-`tree/` or `rootfs.tar`; each made whole or not at all."""
+`tree/`, `rootfs.tar` or `disk.qcow2`; each made whole or not at all."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ Progress = Callable[[str], None]
 PARAMETERS = "parameters.json"
 """Beside the content: the parameters that the image's engine knows, a list of `wire.agent.Parameter`."""
 
-CONTENT = {"tree": "tree", "oci": "rootfs.tar"}
+CONTENT = {"tree": "tree", "oci": "rootfs.tar", "qcow2": "disk.qcow2"}
 """What an image's content is called, by the manifest's format."""
 
 _UNFINISHED = ".build-"

@@ -1,4 +1,4 @@
-"""The story of an image that is a whole Debian system, for containers (and, one day, for a bootable disk)."""
+"""The story of an image that is a whole Debian system: files for containers, or a bootable disk."""
 
 import os
 import re
@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from instar.images import extensions, guest_agent, parameters, programs, store, tree
+from instar.images.disk import filling, initrd, machine
+from instar.images.disk import init as disk_init
 from instar.images.errors import BuildError
 from instar.images.interpreter import Interpreter, of_system
 from instar.images.order import Order, Wheels
@@ -28,6 +30,9 @@ _VERSION = re.compile(r"\d+(\.\d+)+")
 def build(order: Order, system: System) -> Manifest:
     """Build a system, or find it built."""
     bootstrap.check_machine()
+    if order.format == "qcow2":
+        machine.check_builder()
+        system = machine.extend(system)
     with store.scratch(order.image_dir, order.progress, order.recipe.name) as scratch:
         base, files = bootstrap.make(system, order.progress, mirror_uri=order.mirror, fresh=order.fresh)
         python = of_system(base.python, base.glibc)
@@ -45,10 +50,12 @@ def build(order: Order, system: System) -> Manifest:
         writable = _open(root, (*_WRITABLE, *system.writable))
         order.progress("trying the programs")
         inside = chroot.Inside(root, place)
+        if order.format == "qcow2":
+            programs.check(inside, guest_agent.LAUNCHER, "--user", "--help")
         engine_version = _try(inside, order.recipe, system)
         manifest = order.manifest(
             engine_version=engine_version,
-            format="oci",
+            format=order.format,
             os=base.os,
             glibc=base.glibc,
             icu=_icu(inside, system.server),
@@ -71,7 +78,11 @@ def _sources(order: Order, base: Base, wheels: Wheels) -> dict[str, str]:
 def _find(order: Order, sources: dict[str, str]) -> Manifest | None:
     for image in store.images(order.image_dir):
         same = image.built_from == sources and image.agent_version == order.agent_version
-        if same and image.format == "oci" and store.parameters(order.image_dir, image.digest) is not None:
+        if (
+            same
+            and image.format == order.format
+            and store.parameters(order.image_dir, image.digest) is not None
+        ):
             return image
     return None
 
@@ -81,7 +92,7 @@ def _lay_out(root: Path, place: Path, order: Order, wheels: Wheels, python: Inte
     order.progress(f"putting in the guest agent {order.agent_version}")
     guest_agent.install(root, wheels.agent, python, order.agent, order.agent_version)
     finishing.compile_python(root, place, [f"/{guest_agent.FOLDER}"])
-    init.install(root)
+    (disk_init if order.format == "qcow2" else init).install(root)
     for folder in _EVERYBODYS:
         (root / folder).chmod(0o1777)
 
@@ -128,11 +139,28 @@ def _icu(inside: chroot.Inside, server: str) -> str:
 
 def _keep(root: Path, order: Order, manifest: Manifest, known: list[Parameter]) -> Manifest:
     (root / IMAGE_MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    order.progress("writing the archive")
-    target = root.parent / store.CONTENT["oci"]
-    digest = archive.pack(root, target)
+    target = root.parent / store.CONTENT[order.format]
+    if order.format == "qcow2":
+        digest = _write_disk(root, target, order, manifest)
+    else:
+        order.progress("writing the archive")
+        digest = archive.pack(root, target)
     target.chmod(0o444)
     built_at = datetime.now(UTC).isoformat(timespec="seconds")
     whole = manifest.model_copy(update={"digest": digest, "built_at": built_at})
     store.keep(order.image_dir, target, whole, known)
     return whole
+
+
+def _write_disk(root: Path, target: Path, order: Order, manifest: Manifest) -> str:
+    """Make the disk; kernel and initrd lie where the boot loader reads them, not in the system."""
+    machine.settle(root, manifest.writable)
+    scratch = root.parent / "disk"
+    scratch.mkdir()
+    kernel = scratch / "vmlinuz"
+    order.progress("packing the initrd")
+    loaded = {"vmlinuz": kernel, "initrd.gz": initrd.make(root, scratch)}
+    (root / f"boot/vmlinuz-{initrd.version(root)}").rename(kernel)
+    for leftover in (root / "boot").iterdir():
+        leftover.unlink()
+    return filling.write(root, loaded, target, scratch, manifest.built_from, order.progress)

@@ -35,6 +35,9 @@ TextOrderingPolicy = Literal["rebuild", "block", "warn"]
 """What becomes of indexes at risk: rebuilt with clients kept out, a reason to refuse, or told of."""
 
 
+ImageFormat = Literal["tree", "oci", "qcow2"]
+
+
 class Manifest(BaseModel):
     """What an image is: written by the builder into the image, read by control plane and agent."""
 
@@ -48,8 +51,10 @@ class Manifest(BaseModel):
     version_name: str = Field(description="datastore version name it is registered under by default")
     agent_version: str
     agent_api: str = API_VERSION
-    format: Literal["tree", "oci"] = Field(
-        default="tree", description="`tree`: folders for the local provider; `oci`: a whole system's files"
+    format: ImageFormat = Field(
+        default="tree",
+        description="`tree`: folders for the local provider; `oci`: a whole system's files; "
+        "`qcow2`: a bootable disk",
     )
     os: str = Field(default="", description="PRETTY_NAME of a whole system; empty for a tree")
     glibc: str = ""

@@ -64,3 +64,19 @@ def test_volume_that_is_missing_or_of_unknown_kind_is_told(root: Path) -> None:
     (root / wire.GUEST_AGENT).write_text("[agent]\nvolume_kind = tape\n")
     with pytest.raises(GuestError, match="tape"):
         facts.load(root).take_volume()
+
+
+def test_a_disk_takes_the_volumes_whole_id(root: Path) -> None:
+    (root / wire.GUEST_AGENT).write_text("[agent]\nvolume_kind = disk\nvolume_id = 0c6d9c6e\n")
+    with pytest.raises(GuestError, match="volume_id"):
+        facts.load(root)
+
+
+def test_a_disk_that_is_not_attached_is_told(root: Path) -> None:
+    volume_id = "0c6d9c6e-7a52-4f0e-8c9b-5d0e3f6a1b2c"
+    (root / wire.GUEST_AGENT).write_text(f"[agent]\nvolume_kind = disk\nvolume_id = {volume_id}\n")
+    found = facts.load(root)
+    with pytest.raises(GuestError, match=volume_id):
+        found.take_volume(patience=0)
+    with pytest.raises(GuestError, match="not mounted"):
+        found.check_volume()

@@ -231,8 +231,14 @@ class Guest(Protocol):
     def manifest(self) -> Manifest:
         """What this server's image is."""
 
-    def take_volume(self) -> None:
-        """Mount the data volume. Raises GuestError. Repeatable."""
+    def take_volume(self, *, new: bool = False, patience: float = ...) -> None:
+        """Mount the data volume, waiting for it to appear. Raises GuestError. Repeatable.
+
+        A blank one is formatted only when it is to be `new`.
+        """
+
+    def check_volume(self) -> None:
+        """Look whether the data volume is in place, at once. Raises GuestError."""
 
     def release_volume(self) -> None:
         """Let go of the data volume. Repeatable."""
@@ -242,3 +248,7 @@ class Guest(Protocol):
 
     def resize(self, ram: int) -> None:
         """Note that the server has `ram` MiB. Repeatable."""
+
+    @property
+    def volume_is_released(self) -> bool:
+        """Tell whether the data volume was let go of: until it is taken again, nothing looks at it."""

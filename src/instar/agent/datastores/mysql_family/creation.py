@@ -28,7 +28,7 @@ def prepare(server: Server, params: PrepareParams, report: Report) -> dict[str, 
     """Make the database, make databases and users, let clients in. Repeatable."""
     databases.check(params.databases)
     users.check(params.users)
-    server.guest.take_volume()
+    server.guest.take_volume(new=True)
     if server.layout.exists():
         daemon = server.usable()
         if not daemon.is_open():

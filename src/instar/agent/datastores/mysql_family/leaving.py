@@ -40,9 +40,11 @@ FAST, SLOW = 1, 0
 
 def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, Any]:
     """Carry it out and give `upgrade_info`. Repeatable: when it was done before, gives what it gave then."""
+    server.guest.take_volume()
     daemon, state = server.usable(), server.layout.state
     if desire.read(state) is Desire.UPGRADING:
         if (known := _left_before(daemon, state)) is not None:
+            server.guest.release_volume()
             return known
         server.serve()
     report("checking", 0)
@@ -50,12 +52,12 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
     obstacles.veto(Finding.model_validate(each) for each in checked.findings)
     try:
         info = _stop(server, daemon, params, report)
+        server.guest.release_volume()
     except BaseException:
         if not daemon.is_ready():
             daemon.clear_remains()  # a stop that hangs would hang the start; the log brings all back
         server.serve()
         raise
-    server.guest.release_volume()
     return info
 
 

@@ -33,6 +33,7 @@ class Server:
 
     def serve(self, tick: Tick = nobody) -> None:
         """Start the database and let clients in; from now on it should run. Repeatable."""
+        self.guest.take_volume()
         daemon = self.usable()
         desire.write(self.layout.state, Desire.RUNNING)
         self.bring_up(daemon, tick)

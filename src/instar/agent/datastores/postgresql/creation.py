@@ -25,7 +25,7 @@ def prepare(server: Server, params: PrepareParams, report: Report) -> dict[str, 
     """Make the database, start it, make databases and users, let clients in. Repeatable."""
     databases.check(params.databases)
     users.check(params.users)
-    server.guest.take_volume()
+    server.guest.take_volume(new=True)
     layout = server.layout
     if not layout.majors():
         report("making the data directory", 10)

@@ -53,6 +53,9 @@ class PostgreSQL(Datastore):
         """Start the database if it should run and does not."""
         if self._driver.ident is None:
             self._driver.start()
+        if self._server.guest.volume_is_released:
+            return
+        self._server.guest.take_volume(patience=0)
         if desire.read(self._server.layout.state) is not Desire.RUNNING:
             self._reason = ""
             return
@@ -130,8 +133,11 @@ class PostgreSQL(Datastore):
 
     def status(self) -> DatabaseStatus:
         """Tell how the database is, by asking it."""
+        guest = self._server.guest
+        if guest.volume_is_released:
+            return DatabaseStatus(status=ServiceStatus.SHUTDOWN, reason="The data volume was let go of.")
         try:
-            self._server.guest.take_volume()
+            guest.check_volume()
         except InstarError as error:
             return DatabaseStatus(status=ServiceStatus.FAILED, reason=error.body.sentence())
         found = self._running() if self._server.cluster().postmaster() else self._down()

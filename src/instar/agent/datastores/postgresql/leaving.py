@@ -43,9 +43,11 @@ _TOLD = (
 
 def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, Any]:
     """Carry it out and give `upgrade_info`. Repeatable: when it was done before, gives what it gave then."""
+    server.guest.take_volume()
     cluster, state = server.usable(), server.layout.state
     if desire.read(state) is Desire.UPGRADING:
         if (known := _left_before(cluster, state)) is not None:
+            server.guest.release_volume()
             return known
         server.serve()
     report("checking", 0)
@@ -53,12 +55,12 @@ def leave(server: Server, params: UpgradeParams, report: Report) -> dict[str, An
     obstacles.veto([Finding.model_validate(each) for each in checked.findings])
     try:
         info = _stop(server, cluster, params, report)
+        server.guest.release_volume()
     except BaseException:
         if not cluster.is_ready():
             cluster.clear_remains()  # a stop that hangs would hang the start; the log brings all back
         server.serve()
         raise
-    server.guest.release_volume()
     return info
 
 
