@@ -267,7 +267,7 @@ class Provider(Protocol):
         """
 
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Change the server's size; its root disk, port and volume stay. Repeat or inspect until ACTIVE.
+        """Change the server's size; its root disk, port and volume stay. Repeat until ACTIVE.
 
         The guest's database was stopped before: the server may boot again for it. A server that has the size
         is left alone, but for what was begun. Raises ProviderError for a STOPPED one, NotSupported without

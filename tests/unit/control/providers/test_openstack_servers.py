@@ -154,6 +154,13 @@ def test_a_stopped_server_runs_after_its_rebuild(provider: OpenStackProvider, no
     assert nova.does() == ["os-stop", "rebuild", "os-start"]
 
 
+def test_a_stopped_server_is_not_resized(provider: OpenStackProvider, nova: Nova) -> None:
+    provider.stop_server(HANDLE, "s")
+    with pytest.raises(ProviderError, match="it is stopped"):
+        provider.resize_server(HANDLE, FlavorSpec("2", "larger", 2048, 2))
+    assert nova.does() == ["os-stop"]
+
+
 def test_a_rebuild_in_the_way_of_another_change_is_worth_another_try(
     stub: CloudStub, provider: OpenStackProvider
 ) -> None:

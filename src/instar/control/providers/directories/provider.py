@@ -232,7 +232,7 @@ class DirectoryProvider:
 
     @told
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Change the server's size; its root disk, port and volume stay. Repeat or inspect until ACTIVE."""
+        """Change the server's size; its root disk, port and volume stay. Repeat until ACTIVE."""
         return self._servers.resize(handle, flavor)
 
     @told

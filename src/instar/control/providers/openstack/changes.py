@@ -101,8 +101,12 @@ class Changes:
         return self._servers.told(server.id)
 
     def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Have Nova move a server to another flavor; repeat until it is ACTIVE."""
+        """Have Nova move a server to another flavor; repeat until it is ACTIVE. Raises for a stopped one."""
         server = self._servers.present(handle)
+        if Wishes.read(server.metadata).wanted == STOPPED:
+            raise ProviderError(
+                f"Server {server.name} can't be resized", seen="it is stopped", remedy="start it first"
+            )
         if server.status == "VERIFY_RESIZE" and not states.is_busy(server):
             self._cloud.ask("confirm a resize", lambda api: api.compute.confirm_server_resize(server))
         elif not states.is_busy(server) and server.flavor.original_name != flavor.name:

@@ -5,6 +5,7 @@ from typing import Any
 
 from instar.control.providers.base import (
     Abilities,
+    AccessRule,
     FlavorSpec,
     Handle,
     Image,
@@ -29,6 +30,7 @@ from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.snapshots import Snapshots
 from instar.control.providers.openstack.volumes import Volumes
 from instar.wire.agent import Parameter
+from instar.wire.errors import NotSupported
 
 
 class OpenStackProvider:
@@ -105,6 +107,10 @@ class OpenStackProvider:
     def ensure_port(self, name: str, hostname: str) -> Port:
         """Find or make the network identity called `name`."""
         return self._ports.ensure(name, hostname)
+
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Refuse: its ports have the security groups that the settings name."""
+        raise NotSupported("The openstack provider can't limit who reaches an instance yet")
 
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""
