@@ -13,6 +13,7 @@ REQUIREMENTS = ("tempest==47.0.0", "trove-tempest-plugin==2.8.0")
 SCENARIO = "trove_tempest_plugin.tests.scenario"
 _NETWORK = "0a1b2c3d-0000-4000-8000-000000000000"
 """A network given by its id is not looked for in Neutron; our providers have one each, and take any."""
+_OUTCOME = re.compile(r"^(?:.*\.(\w+)\[id-.*\]|(\w+Class) \(.*\)) \.\.\. (\w+)", re.MULTILINE)
 _CONFIGURATION = """\
 [DEFAULT]
 log_file = tempest.log
@@ -68,10 +69,7 @@ class Tempest:
             check=False,
         )
         (self.folder / "output.log").write_text(done.stdout + done.stderr)
-        found = re.findall(
-            r"^(?:(\w+) \(.*\)|(setUpClass \(\S+\))).*? \.\.\. (\w+)", done.stderr, re.MULTILINE
-        )
-        return {name or group: outcome for name, group, outcome in found}
+        return {(each[1] or each[2]): each[3] for each in _OUTCOME.finditer(done.stderr)}
 
 
 def tempest(folder: Path, keystone: Keystone, datastore: str, version: str, older: str) -> Tempest:
