@@ -5,6 +5,7 @@ from typing import Any
 
 from instar.control.providers.base import (
     Abilities,
+    AccessRule,
     FlavorSpec,
     Handle,
     Image,
@@ -43,7 +44,7 @@ class OpenStackProvider:
         self._ports = Ports(cloud, Networks(cloud, settings), SecurityGroups(cloud, settings))
         self._volumes = Volumes(cloud, settings)
         self._snapshots = Snapshots(cloud, self._volumes, instant=settings.instant_snapshots)
-        self._servers = Servers(cloud, settings, self._images, self._volumes)
+        self._servers = Servers(cloud, settings, self._images, self._flavors, self._volumes)
         self._changes = Changes(cloud, self._images, self._servers)
         self._reverting = Reverting(cloud, self._volumes, self._snapshots, self._servers)
         self._recovery = Recovery(self._servers)
@@ -55,6 +56,7 @@ class OpenStackProvider:
             extend_volume=True,
             enforces_volume_size=True,
             enforces_memory=True,
+            limits_access=True,
             volume_kind="disk",
         )
 
@@ -105,6 +107,10 @@ class OpenStackProvider:
     def ensure_port(self, name: str, hostname: str) -> Port:
         """Find or make the network identity called `name`."""
         return self._ports.ensure(name, hostname)
+
+    def limit_access(self, handle: Handle, rule: AccessRule) -> None:
+        """Let in the clients that the rule names, and nobody else, to whatever server has the port."""
+        self._ports.limit(handle, rule)
 
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""
