@@ -37,6 +37,8 @@ SSH_OPTIONS = (
     "ConnectTimeout=3",
 )
 ROLES = ("member", "advsvc")
+PATIENCE = 300.0
+"""Seconds that a guest may take to boot, whose processor is emulated on a machine with other work."""
 
 
 def why_not() -> str:
@@ -194,13 +196,13 @@ class Lab:
         mine = self.mine
         for server in mine.compute.servers():
             mine.compute.delete_server(server)
-        until(lambda: not list(mine.compute.servers()), 180)
+        until(lambda: not list(mine.compute.servers()), PATIENCE)
         for volume in mine.block_storage.volumes():
             if volume.status not in ("available", "error", "deleting"):
                 self.admin.block_storage.reset_volume_status(volume, "available", "detached", None)
         for volume in mine.block_storage.volumes():
             mine.block_storage.delete_volume(volume, cascade=True)
-        until(lambda: not list(mine.block_storage.volumes()), 120)
+        until(lambda: not list(mine.block_storage.volumes()), PATIENCE)
         for port in mine.network.ports(project_id=self.project):
             mine.network.delete_port(port)
         for group in mine.network.security_groups(project_id=self.project):
@@ -215,7 +217,7 @@ class Lab:
         uri = f"qemu+unix:///system?socket={socket}"
         subprocess.run(["virsh", "-q", "-c", uri, "destroy", server_id], check=True, capture_output=True)
         get = self.mine.compute.get_server
-        until(lambda: get(server_id).status == "SHUTOFF", 120)
+        until(lambda: get(server_id).status == "SHUTOFF", PATIENCE)
 
     def address(self, server_id: str) -> str:
         """Give a server's address."""
@@ -231,7 +233,7 @@ class Lab:
             done = subprocess.run(words, input=text, capture_output=True, text=True)
             return None if done.returncode == 255 else done
 
-        done = until(attempt, 180)
+        done = until(attempt, PATIENCE)
         assert done.returncode == 0, f"{command}: {done.stderr}"
         return str(done.stdout)
 
@@ -245,7 +247,7 @@ class Lab:
                 return answer
             return None
 
-        told: dict[str, Any] = until(ask, 180)
+        told: dict[str, Any] = until(ask, PATIENCE)
         return told
 
     @contextmanager

@@ -4,13 +4,12 @@ from instar.control.providers.base import ServerSpec
 from instar.control.providers.openstack.provider import OpenStackProvider
 from instar.wire.agent import Manifest
 from instar.wire.states import ServerState
-from lab_cloud import Lab, settings
+from lab_cloud import PATIENCE, Lab, settings
 from waiting import until
 
 MANIFEST = Manifest(
     recipe="old", datastore="toy", manager="toy", engine_version="1", version_name="old", agent_version="1"
 )
-PATIENCE = 300
 
 
 def test_a_server_gets_another_size_and_its_volume_grows_under_it(

@@ -10,7 +10,7 @@ from instar.control.providers.openstack.provider import OpenStackProvider
 from instar.wire.agent import Manifest
 from instar.wire.errors import NotFound, ProviderError
 from instar.wire.states import ServerState
-from lab_cloud import Lab, settings
+from lab_cloud import PATIENCE, Lab, settings
 from waiting import until
 
 MANIFEST = Manifest(
@@ -61,7 +61,7 @@ def test_a_server_that_no_host_takes_is_in_error_with_novas_reason(
     )
     lab.admin.compute.update_quota_set(lab.project, cores=100, ram=2**23)
     info = provider.ensure_server(spec(lab, provider, FlavorSpec(huge.id, huge.name, huge.ram, 64, 1)))
-    until(lambda: provider.inspect_server(info.handle).state != ServerState.BUILDING, 120)
+    until(lambda: provider.inspect_server(info.handle).state != ServerState.BUILDING, PATIENCE)
     seen = provider.inspect_server(info.handle)
     assert seen.state == ServerState.ERROR
     assert "No valid host" in seen.reason
@@ -91,7 +91,7 @@ def test_a_network_that_is_not_there_is_named(lab: Lab) -> None:
 def test_a_volume_that_is_in_use_is_not_deleted_nor_reverted(lab: Lab, provider: OpenStackProvider) -> None:
     wanted = spec(lab, provider)
     info = provider.ensure_server(wanted)
-    until(lambda: provider.inspect_server(info.handle).state == ServerState.ACTIVE, 180)
+    until(lambda: provider.inspect_server(info.handle).state == ServerState.ACTIVE, PATIENCE)
     until(lambda: provider.snapshot_volume(wanted.volume, "s").ready, 60)
     snapshot = provider.snapshot_volume(wanted.volume, "s").handle
     with pytest.raises(ProviderError, match="attached"):

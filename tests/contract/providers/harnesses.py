@@ -27,7 +27,7 @@ PARAMETERS = [
 FILES = {"etc/instar/guest_info.conf": "[guest]\ninstance_id = 1\n"}
 
 
-def until(condition: Callable[[], Any], what: str, seconds: float = 180.0) -> Any:
+def until(condition: Callable[[], Any], what: str, seconds: float = 300.0) -> Any:
     """Poll until a condition holds, and give its value; a cloud takes minutes on a busy machine."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 
 from cloud_stub import PROJECT, Asked, CloudStub, serving, settings_for
+from instar.control.providers.base import AccessRule
+from instar.control.providers.openstack import handles
 from instar.control.providers.openstack.provider import OpenStackProvider
 from instar.wire.agent import Manifest
 from instar.wire.errors import NotFound, ProviderError
 from instar.wire.image_properties import MANIFEST, to_properties
 
 FLAVORS, VOLUMES, IMAGES = "/compute/v2.1/flavors/detail", "/volume/v3/volumes", "/image/v2/images"
+NETWORK = "/network/v2.0"
 IDS = [f"5e0c7a3c-0000-4000-8000-00000000000{number}" for number in range(5)]
 
 
@@ -201,3 +204,29 @@ def test_of_two_volumes_made_at_once_the_older_counts_and_the_other_goes(
     assert provider.ensure_volume("v", 1).id == IDS[1]
     assert stub.all("DELETE", f"{VOLUMES}/{IDS[2]}")
     assert not stub.all("DELETE", f"{VOLUMES}/{IDS[1]}")
+
+
+# ports
+
+
+def test_whom_a_port_lets_in_is_changed_and_the_agent_stays_within_reach(
+    stub: CloudStub, provider: OpenStackProvider
+) -> None:
+    def rule(number: int, port: int, source: str) -> dict[str, Any]:
+        ends = {"port_range_min": port, "port_range_max": port}
+        return {"id": IDS[number], "direction": "ingress", "remote_ip_prefix": source, **ends}
+
+    there = [rule(0, 3306, "0.0.0.0/0"), rule(1, 5432, "10.1.0.0/16"), rule(2, 9779, "0.0.0.0/0")]
+    out = {"id": IDS[3], "direction": "egress"}
+    group = {"id": IDS[4], "name": "p", "created_at": "1", "security_group_rules": [*there, out]}
+    stub.on("GET", f"{NETWORK}/security-groups", (200, {"security_groups": [group]}))
+    stub.on("POST", f"{NETWORK}/security-group-rules", (201, {"security_group_rules": []}))
+    stub.on("DELETE", f"{NETWORK}/security-group-rules/{IDS[0]}", (204, None))
+    provider.limit_access(handles.make("port", IDS[0], "p"), AccessRule(allowed_cidrs=("10.1.0.0/16",)))
+    (made,) = (
+        each.body["security_group_rules"] for each in stub.all("POST", f"{NETWORK}/security-group-rules")
+    )
+    assert [(each["port_range_min"], each["remote_ip_prefix"]) for each in made] == [(3306, "10.1.0.0/16")]
+    assert [each.path for each in stub.asked if each.method == "DELETE"] == [
+        f"{NETWORK}/security-group-rules/{IDS[0]}"
+    ]

@@ -37,6 +37,7 @@ class Nova:
             "status": "ACTIVE",
             "OS-EXT-STS:task_state": None,
             "image": {"id": OLD},
+            "flavor": {"original_name": "db.1"},
             "metadata": {"team": "blue", **Wishes(image=OLD).metadata()},
             "os-extended-volumes:volumes_attached": [{"id": VOLUME}],
             "created": "2026-01-01T00:00:00Z",
@@ -45,6 +46,8 @@ class Nova:
         self.actions: list[dict[str, str]] = []
         self.follows = True
         """Whether a rebuild, start or stop takes effect at once."""
+        sizes = [{"id": str(n), "name": f"db.{n}", "ram": n, "vcpus": 1, "disk": 1} for n in (1, 2)]
+        stub.on("GET", "/compute/v2.1/flavors/detail", (200, {"flavors": sizes}))
         stub.on("GET", ONE, lambda asked: (200, {"server": self.record}))
         stub.on("GET", f"{ONE}/os-instance-actions", lambda asked: (200, {"instanceActions": self.actions}))
         stub.on("POST", f"{ONE}/metadata", lambda asked: self._mark(asked.body["metadata"]))
@@ -69,6 +72,9 @@ class Nova:
         self.actions.insert(
             0, {"action": name, "request_id": f"req-{number}", "start_time": f"2026-01-01T00:00:{number:02}"}
         )
+        if action == "resize":
+            self.record |= {"status": "VERIFY_RESIZE", "flavor": {"original_name": "db.2"}}
+            return 202, None
         if action == "rebuild":
             self.record["image"] = {"id": body["rebuild"]["imageRef"]}
             self.record["metadata"] = body["rebuild"]["metadata"]
@@ -220,6 +226,20 @@ def test_recovery_outlives_a_cloud_that_does_not_answer(
         provider.recover()
     told = [record for record in caplog.records if record.name.startswith("instar.")]
     assert [record.message.count("error=") for record in told] == [1]
+
+
+# sizes
+
+
+def test_a_resize_is_asked_for_once_and_confirmed_by_whoever_looks(
+    provider: OpenStackProvider, nova: Nova
+) -> None:
+    assert provider.inspect_server(HANDLE).flavor == "1"
+    for _ in range(2):
+        provider.resize_server(HANDLE, provider.flavors()[1])
+    info = provider.inspect_server(HANDLE)
+    assert (info.state, info.flavor) == (ServerState.ACTIVE, "2")
+    assert nova.does() == ["resize", "confirmResize"]
 
 
 # making

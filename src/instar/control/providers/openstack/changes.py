@@ -18,7 +18,6 @@ from instar.control.providers.openstack.images import Images
 from instar.control.providers.openstack.servers import Servers
 from instar.control.providers.openstack.wishes import DUE, RUNNING, STOPPED, Wishes
 from instar.wire.errors import BadRequest, ProviderError
-from instar.wire.states import ServerState
 
 _POWER = {"create", "rebuild", "reboot", "start", "stop"}
 """Nova's actions after which other processes run than before."""
@@ -101,22 +100,13 @@ class Changes:
         return self._servers.told(server.id)
 
     def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
-        """Have Nova move a server to another flavor; repeat until it is ACTIVE. Raises for a stopped one."""
+        """Have Nova give a server another size; one that has it, or is on its way to it, is left alone."""
         server = self._servers.present(handle)
-        if Wishes.read(server.metadata).wanted == STOPPED:
-            raise ProviderError(
-                f"Server {server.name} can't be resized", seen="it is stopped", remedy="start it first"
-            )
-        if server.status == "VERIFY_RESIZE" and not states.is_busy(server):
-            self._cloud.ask("confirm a resize", lambda api: api.compute.confirm_server_resize(server))
-        elif not states.is_busy(server) and server.flavor.original_name != flavor.name:
+        if states.is_stopped(server):
+            raise ProviderError(f"Server {server.name} is stopped", remedy="start it first")
+        if server.status == "ACTIVE" and server.flavor.original_name != flavor.name:
             self._cloud.ask("resize a server", lambda api: api.compute.resize_server(server, flavor.id))
-        info = self._servers.told(server.id)
-        if self._servers.present(handle).status == "VERIFY_RESIZE":
-            return dataclasses.replace(
-                info, state=ServerState.BUILDING, reason="the resize is to be confirmed"
-            )
-        return info
+        return self._servers.told(server.id)
 
     # -- how it is done
 

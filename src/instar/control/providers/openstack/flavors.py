@@ -23,15 +23,22 @@ class Flavors:
 
     def all(self) -> list[FlavorSpec]:
         """List them."""
+        return [size for size in self._look() if self._is_offered(size)]
+
+    def id_of(self, name: str) -> str | None:
+        """Find a flavor's id by its name, all that Nova tells of a server's; None for an unknown one."""
+        return next((size.id for size in self._look() if size.name == name), None)
+
+    def _look(self) -> list[FlavorSpec]:
         with self._lock:
             if time.monotonic() > self._until:
                 listed = self._cloud.ask("list flavors", lambda api: list(api.compute.flavors()))
-                sizes = [_spec(each) for each in listed if self._is_offered(each)]
+                sizes = [_spec(each) for each in listed]
                 self._known = sorted(sizes, key=lambda size: (size.ram, size.vcpus, size.disk, size.id))
                 self._until = time.monotonic() + KEPT
-            return list(self._known)
+            return self._known
 
-    def _is_offered(self, flavor: Any) -> bool:
+    def _is_offered(self, flavor: FlavorSpec) -> bool:
         return not self._offered or any(is_named(wanted, flavor) for wanted in self._offered)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from openstack.exceptions import ConflictException, ForbiddenException
 
-from instar.control.providers.base import Handle, Port
+from instar.control.providers.base import AccessRule, Handle, Port
 from instar.control.providers.openstack import handles
 from instar.control.providers.openstack.cloud import Cloud, oldest
 from instar.control.providers.openstack.networks import Networks
@@ -39,6 +39,11 @@ class Ports:
             address=str(port.fixed_ips[0]["ip_address"]),
             hostname=port.description or hostname,
         )
+
+    def limit(self, handle: Handle, rule: AccessRule) -> None:
+        """Let in the clients that the rule names, and nobody else."""
+        handles.id_of(handle, "port")
+        self._groups.limit(str(handle["name"]), rule.allowed_cidrs)
 
     def destroy(self, handle: Handle) -> None:
         """Delete the port and its security group."""

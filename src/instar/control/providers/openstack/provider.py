@@ -30,7 +30,6 @@ from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.snapshots import Snapshots
 from instar.control.providers.openstack.volumes import Volumes
 from instar.wire.agent import Parameter
-from instar.wire.errors import NotSupported
 
 
 class OpenStackProvider:
@@ -45,7 +44,7 @@ class OpenStackProvider:
         self._ports = Ports(cloud, Networks(cloud, settings), SecurityGroups(cloud, settings))
         self._volumes = Volumes(cloud, settings)
         self._snapshots = Snapshots(cloud, self._volumes, instant=settings.instant_snapshots)
-        self._servers = Servers(cloud, settings, self._images, self._volumes)
+        self._servers = Servers(cloud, settings, self._images, self._flavors, self._volumes)
         self._changes = Changes(cloud, self._images, self._servers)
         self._reverting = Reverting(cloud, self._volumes, self._snapshots, self._servers)
         self._recovery = Recovery(self._servers)
@@ -57,6 +56,7 @@ class OpenStackProvider:
             extend_volume=True,
             enforces_volume_size=True,
             enforces_memory=True,
+            limits_access=True,
             volume_kind="disk",
         )
 
@@ -109,8 +109,8 @@ class OpenStackProvider:
         return self._ports.ensure(name, hostname)
 
     def limit_access(self, handle: Handle, rule: AccessRule) -> None:
-        """Refuse: its ports have the security groups that the settings name."""
-        raise NotSupported("The openstack provider can't limit who reaches an instance yet")
+        """Let in the clients that the rule names, and nobody else, to whatever server has the port."""
+        self._ports.limit(handle, rule)
 
     def destroy_port(self, handle: Handle) -> None:
         """Give the address back."""

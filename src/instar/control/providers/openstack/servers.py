@@ -13,6 +13,7 @@ from openstack.exceptions import BadRequestException, ConflictException
 from instar.control.providers.base import Handle, ServerInfo, ServerSpec
 from instar.control.providers.openstack import failures, handles, states, user_data
 from instar.control.providers.openstack.cloud import Cloud, oldest
+from instar.control.providers.openstack.flavors import Flavors
 from instar.control.providers.openstack.images import Images
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.volumes import AT_REST, Volumes
@@ -21,13 +22,23 @@ from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
 TAG = "instar"
+RESIZED = "VERIFY_RESIZE"
+"""Nova's word for a server that runs with its new size, and waits for that to be confirmed."""
 
 
 class Servers:
     """The servers of the service account's project."""
 
-    def __init__(self, cloud: Cloud, settings: OpenStackSettings, images: Images, volumes: Volumes) -> None:
-        self._cloud, self._settings, self._images, self._volumes = cloud, settings, images, volumes
+    def __init__(
+        self,
+        cloud: Cloud,
+        settings: OpenStackSettings,
+        images: Images,
+        flavors: Flavors,
+        volumes: Volumes,
+    ) -> None:
+        self._cloud, self._settings = cloud, settings
+        self._images, self._flavors, self._volumes = images, flavors, volumes
 
     def find(self, name: str) -> Handle | None:
         """Find the server called `name`."""
@@ -42,7 +53,7 @@ class Servers:
         return self.told(server.id)
 
     def inspect(self, handle: Handle) -> ServerInfo:
-        """Tell what Nova says of a server; one that is to run after its rebuild, and does not, is started."""
+        """Tell what Nova says of a server; what is left to do after its rebuild or resize is done."""
         return self.told(handles.id_of(handle, "server"), handle)
 
     def destroy(self, handle: Handle) -> None:
@@ -152,9 +163,13 @@ class Servers:
         known = Wishes.read(server.metadata)
         if known.start == DUE and states.is_stopped(server):
             self.start(server)
-            server = self.present(handles.make("server", server_id, server.name))
-            known = Wishes.read(server.metadata)
-        return states.info(server, known)
+        elif server.status == RESIZED and not states.is_busy(server):
+            self._cloud.ask("confirm a resize", lambda api: _confirm(api, server))
+        else:
+            return states.info(server, known, self._flavors.id_of(server.flavor.original_name))
+        server = self.present(handles.make("server", server_id, server.name))
+        known = Wishes.read(server.metadata)
+        return states.info(server, known, self._flavors.id_of(server.flavor.original_name))
 
     def _called(self, name: str) -> Any | None:
         listed = self._cloud.ask("look for a server", lambda api: list(api.compute.servers(name=name)))
@@ -217,6 +232,11 @@ class Servers:
                 remedy="wait; if nothing moves, nova-compute's log has the cause",
                 retryable=True,
             )
+
+
+def _confirm(api: Any, server: Any) -> None:
+    with contextlib.suppress(BadRequestException, ConflictException):  # somebody else was faster
+        api.compute.confirm_server_resize(server)
 
 
 def volumes_of(server: Any) -> list[str]:

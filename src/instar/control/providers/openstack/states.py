@@ -9,7 +9,6 @@ from instar.wire.states import ServerState
 
 _STATES = {
     "ACTIVE": ServerState.ACTIVE,
-    "VERIFY_RESIZE": ServerState.ACTIVE,
     "SHUTOFF": ServerState.STOPPED,
     "PAUSED": ServerState.STOPPED,
     "SUSPENDED": ServerState.STOPPED,
@@ -23,8 +22,8 @@ _STATES = {
 _HARMLESS_TASKS = {"image_snapshot", "image_snapshot_pending", "image_pending_upload", "image_uploading"}
 
 
-def info(server: Any, wishes: Wishes) -> ServerInfo:
-    """Tell what Nova says of a server."""
+def info(server: Any, wishes: Wishes, flavor: str | None) -> ServerInfo:
+    """Tell what Nova says of a server, `flavor` being the id of the one that it names."""
     state = _STATES.get(server.status, ServerState.BUILDING)
     reason = _reason(server)
     image = str(server.image.id) if server.image and server.image.id else None
@@ -38,6 +37,7 @@ def info(server: Any, wishes: Wishes) -> ServerInfo:
         image=image,
         token=wishes.token if image == wishes.image else "",
         reason=reason,
+        flavor=flavor,
     )
 
 
