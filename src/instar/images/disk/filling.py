@@ -27,7 +27,7 @@ TIMEOUT 0
 LABEL instar
   LINUX vmlinuz
   INITRD initrd.gz
-  APPEND root=UUID={uuid} console=tty0 console=ttyS0 quiet panic=10
+  APPEND root=UUID={uuid} console=tty0 console=ttyS0 quiet panic=10 no_timer_check
 """
 _PART = 4 * MIB
 
