@@ -7,20 +7,21 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
 
 from instar.control.guests import enrolment
 from instar.control.guests.authority import Authority
 from instar.control.guests.channel import Channel
-from instar.wire.agent import PORT, DatabaseStatus, JobView
+from instar.wire.agent import PORT, AgentInfo, DatabaseStatus
 from instar.wire.errors import GuestUnreachable, InstarError
 from waiting import until
 
+T = TypeVar("T")
 PROGRAMS = ("qemu-system-x86_64", "qemu-img", "genisoimage", "mmdebstrap", "syslinux", "mformat", "mkfs.ext4")
 MISSING = (
     "needs root, QEMU and what makes disks: apt-get install qemu-system-x86 qemu-utils genisoimage "
@@ -98,7 +99,7 @@ class VirtualMachine:
         backing = ["-b", str(self.image), "-F", "qcow2"]
         subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, root], check=True)
         self.process = subprocess.Popen([*self._words(root, self._config_drive())])
-        until(self._answers, PATIENCE)
+        self.info()
         return self
 
     def _words(self, root: Path, config: Path) -> list[str]:
@@ -186,20 +187,33 @@ class VirtualMachine:
         """The channel that a control plane has."""
         return Channel(self.authority, self.instance_id, f"https://127.0.0.1:{self.agent_port}")
 
-    def _answers(self) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, self.console()
-        with contextlib.suppress(GuestUnreachable):
-            return bool(self.guest.info())
-        return False
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask until the agent answers: connections to an emulated machine may well time out."""
+
+        def look() -> list[T]:
+            assert self.process is not None
+            assert self.process.poll() is None, self.console()
+            with contextlib.suppress(GuestUnreachable):
+                return [ask()]
+            return []
+
+        return until(look, PATIENCE)[0]
+
+    def info(self) -> AgentInfo:
+        """Ask who answers."""
+        return self._patiently(self.guest.info)
+
+    def status(self) -> DatabaseStatus:
+        """Ask how the database is."""
+        return self._patiently(self.guest.status)
 
     def run(self, hook: str, **params: Any) -> dict[str, Any]:
         """Run a job to its end; gives its result or raises its error."""
         name, deadline = f"{hook}-{time.monotonic_ns()}", time.monotonic() + PATIENCE
-        view: JobView = self.guest.start_job(name, hook, params)
+        view = self._patiently(lambda: self.guest.start_job(name, hook, params))
         while view.ended_at is None:
             assert time.monotonic() < deadline, view
-            view = self.guest.job(name, wait=10)
+            view = self._patiently(lambda: self.guest.job(name, wait=10))
         if view.error is not None:
             raise InstarError.from_body(view.error)
         return view.result or {}
@@ -208,7 +222,7 @@ class VirtualMachine:
         """Wait until the database serves."""
 
         def look() -> DatabaseStatus | None:
-            said = self.guest.status()
+            said = self.status()
             return said if said.status == "HEALTHY" else None
 
         found = until(look, PATIENCE)

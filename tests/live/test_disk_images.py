@@ -62,7 +62,7 @@ def test_a_volume_goes_from_one_disk_to_the_next(
     boot: Boot, volume: DataDisk, old: Manifest, new: Manifest
 ) -> None:
     first = boot(old)
-    assert first.guest.info().agent_version == old.agent_version
+    assert first.info().agent_version == old.agent_version
     with pytest.raises(GuestError):
         first.run("start")
     first.run("prepare", databases=[{"name": "shop"}], users=[ANN])
@@ -79,7 +79,7 @@ def test_a_volume_goes_from_one_disk_to_the_next(
     again.until_healthy()
     assert rows(again) == [1, 2]
     told = again.run("pre_upgrade", target_engine_version=new.engine_version, target_image_digest=new.digest)
-    assert again.guest.status().status == "SHUTDOWN"
+    assert again.status().status == "SHUTDOWN"
     again.cut_power()
     assert volume.was_unmounted()
     found = volume.superblock()
@@ -90,7 +90,7 @@ def test_a_volume_goes_from_one_disk_to_the_next(
     last.run("start")
     last.until_healthy()
     assert rows(last) == [1, 2]
-    assert last.guest.info().agent_version == new.agent_version
+    assert last.info().agent_version == new.agent_version
 
 
 def test_a_disk_says_of_itself_what_it_is_and_is_found_built(old: Manifest) -> None:
