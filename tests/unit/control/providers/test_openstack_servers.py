@@ -162,7 +162,7 @@ def test_a_stopped_server_runs_after_its_rebuild(provider: OpenStackProvider, no
 
 def test_a_stopped_server_is_not_resized(provider: OpenStackProvider, nova: Nova) -> None:
     provider.stop_server(HANDLE, "s")
-    with pytest.raises(ProviderError, match="it is stopped"):
+    with pytest.raises(ProviderError, match="is stopped"):
         provider.resize_server(HANDLE, FlavorSpec("2", "larger", 2048, 2))
     assert nova.does() == ["os-stop"]
 
