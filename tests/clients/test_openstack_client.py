@@ -152,6 +152,32 @@ def test_an_upgrade(alice: StockClients, shop: str) -> None:
     assert "HTTP 404" in told
 
 
+def test_a_volume_and_a_flavor_grow_and_a_server_boots_again(
+    alice: StockClients, root: StockClients, shop: str
+) -> None:
+    alice.openstack(DB, "instance", "resize", "volume", shop, "2")
+    assert settle(alice, shop)["volume"] == 2
+    alice.openstack(DB, "instance", "resize", "flavor", shop, "2")
+    assert settle(alice, shop)["flavor"] == "2"
+    root.openstack(DB, "instance", "reboot", shop)
+    settle(alice, shop)
+
+
+def test_quotas(alice: StockClients, root: StockClients, cloud: Served) -> None:
+    project = cloud.projects["acme"]
+    root.openstack(DB, "quota", "update", project, "instances", "7")
+    limits = {row["Resource"]: row["Limit"] for row in alice.table(DB, "quota", "show", project)}
+    assert limits["instances"] == 7
+    alice.refused(DB, "quota", "update", project, "instances", "8")
+
+
+def test_an_administrator_deletes_by_force(alice: StockClients, root: StockClients) -> None:
+    made = create(alice, "stuck")
+    settle(alice, made)
+    root.openstack(DB, "instance", "force", "delete", made)
+    until(lambda: made not in {row["ID"] for row in alice.table(DB, "instance", "list")}, 120)
+
+
 def test_an_administrator_sees_all_instances_and_whose_they_are(
     alice: StockClients, root: StockClients, mallory: StockClients, shop: str, cloud: Served
 ) -> None:
