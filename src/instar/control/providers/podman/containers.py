@@ -4,6 +4,7 @@ import ipaddress
 import resource
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from docker.types import LogConfig, Mount, Ulimit
@@ -54,8 +55,12 @@ class Seen:
 class Containers:
     """The containers of one installation."""
 
-    def __init__(self, engine: Engine, network: Network, installation: str) -> None:
+    def __init__(
+        self, engine: Engine, network: Network, installation: str, profile: Path | None = None
+    ) -> None:
+        """`profile` tells Podman which system calls to admit; Docker's own will do."""
         self._engine, self._network, self._installation = engine, network, installation
+        self._profile = profile
 
     def name(self, key: str, number: int) -> str:
         """Name a server's container."""
@@ -198,8 +203,11 @@ class Containers:
             "mounts": [Mount(DATA, record.data, type="bind")] if record.data else [],
             "tmpfs": {f"/{folder}": f"{_TMPFS},size={record.ram * MIB // _TMPFS_PART}" for folder in MEMORY},
             "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
+            "security_opt": ["no-new-privileges", *self._system_calls()],
         }
+
+    def _system_calls(self) -> list[str]:
+        return [f"seccomp={self._profile}"] if self._profile and self._engine.names_users else []
 
     def _put(self, record: ServerRecord, build: Build, packed: bytes) -> None:
         name = self.name(record.key, build.number)

@@ -18,6 +18,7 @@ from instar.control.providers.podman.containers import INSTALLATION, Containers
 from instar.control.providers.podman.engine import Engine
 from instar.control.providers.podman.imports import Imports
 from instar.control.providers.podman.network import RESERVED, Network
+from instar.control.providers.podman.seccomp import profile_for_podman
 from instar.control.providers.podman.servers import HANDLES, Servers
 from instar.control.providers.podman.service import find_service, limits_memory
 from instar.control.providers.podman.settings import PodmanSettings
@@ -53,7 +54,7 @@ class PodmanProvider(DirectoryProvider):
             images,
             volumes,
             Imports(engine, images, directory / "imports", installation),
-            Containers(engine, network, installation),
+            Containers(engine, network, installation, profile_for_podman(directory)),
         )
         super().__init__(
             Parts(
