@@ -39,5 +39,6 @@ def profile_for_podman(directory: Path) -> Path | None:
         if (names := [name for name in rule["names"] if name not in _REFUSED])
     ]
     path = directory / "seccomp.json"
-    records.write(path, {**profile, "syscalls": [*kept, *_RULES]}, durable=False)
+    with records.locked(directory / "seccomp.lock"):
+        records.write(path, {**profile, "syscalls": [*kept, *_RULES]}, durable=False)
     return path
