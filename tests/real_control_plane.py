@@ -49,6 +49,8 @@ class ControlPlane:
     images: Images
     port: int = field(default_factory=lambda: free_port())
     running: list[psutil.Popen] = field(default_factory=list)
+    patience: float = TIMEOUT
+    """Seconds that an operation, a command or a program's start may take."""
 
     @property
     def ground(self) -> Ground:
@@ -95,7 +97,7 @@ class ControlPlane:
             assert started.poll() is None, log.read_text()[begin:]
             return re.search(r"\] ready$", log.read_text()[begin:], re.MULTILINE) is not None
 
-        until(is_ready, TIMEOUT)
+        until(is_ready, self.patience)
         return started
 
     def ensure_running(self) -> None:
@@ -130,7 +132,7 @@ class ControlPlane:
             capture_output=True,
             text=True,
             check=False,
-            timeout=TIMEOUT,
+            timeout=self.patience,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -142,7 +144,7 @@ class ControlPlane:
     def wait(self, operation: Operation | str | None) -> Operation:
         """Wait until an operation has succeeded."""
         assert operation is not None
-        return self.client.operations.wait(operation, TIMEOUT)
+        return self.client.operations.wait(operation, self.patience)
 
     def use_image(self, version: str, digest: str) -> None:
         """Have a datastore version mean another image from now on."""
@@ -153,7 +155,7 @@ class ControlPlane:
         for instance in list(self.client.instances.list()):
             if instance.status != "SHUTDOWN":
                 self.client.instances.delete(instance)
-        until(lambda: not list(self.client.instances.list()), TIMEOUT)
+        until(lambda: not list(self.client.instances.list()), self.patience)
 
     def leftovers(self) -> list[str]:
         """Tell what of deleted instances is still there: processes, directories, addresses."""
@@ -186,7 +188,7 @@ def installed(
         yield plane
         plane.ensure_running()
         plane.delete_everything()
-        until(lambda: plane.leftovers() == [], TIMEOUT)  # files go in the background
+        until(lambda: plane.leftovers() == [], plane.patience)  # files go in the background
     finally:
         plane.stop()
         left = plane.ground.processes_of(plane.home)

@@ -73,7 +73,7 @@ _WORKER: list[cfg.Opt] = [
     cfg.IntOpt("threads", default=8, min=1, help="Steps that one worker runs at once."),
     cfg.FloatOpt(
         "lease",
-        default=15.0,
+        default=10.0,
         min=0.5,
         help="Seconds after which another worker takes over from one that fell silent.",
     ),

@@ -28,7 +28,7 @@ class WorkerSettings:
     """How a worker works; times in seconds. `cap` holds over all workers, `threads` is this one's own."""
 
     threads: int = 8
-    lease: float = 15.0
+    lease: float = 10.0
     poll: float = 0.5
     cap: int = 16
     keep: float = 90 * 86400.0
