@@ -67,8 +67,8 @@ class ControlPlane:
         )
         (self.home / "instar.conf").write_text(text + self.ground.configuration())
         (self.home / "images").mkdir()
-        for manifest in self.images.offered:
-            name = manifest.digest.removeprefix("sha256:")
+        for digest in {manifest.digest for manifest in self.images.offered}:
+            name = digest.removeprefix("sha256:")
             (self.home / "images" / name).symlink_to(self.images.image_dir / name)
 
     def words(self, program: str) -> list[str | Path]:

@@ -3,11 +3,10 @@
 import os
 import re
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import environments
-from keystone_server import PASSWORD, Keystone
 
 REQUIREMENTS = ("tempest==47.0.0", "trove-tempest-plugin==2.8.0")
 SCENARIO = "trove_tempest_plugin.tests.scenario"
@@ -23,7 +22,7 @@ lock_path = {folder}
 [identity]
 uri_v3 = {keystone}
 auth_version = v3
-region = here
+region = {region}
 [auth]
 use_dynamic_credentials = true
 create_isolated_networks = false
@@ -32,10 +31,10 @@ admin_password = {password}
 admin_project_name = admin
 admin_domain_name = Default
 [service_available]
-cinder = false
-glance = false
-neutron = false
-nova = false
+cinder = {cloud}
+glance = {cloud}
+neutron = {cloud}
+nova = {cloud}
 swift = false
 trove = true
 [database]
@@ -45,8 +44,28 @@ pre_upgrade_datastore_versions = {datastore}:{older}
 flavor_id = 1
 resize_flavor_id = 2
 shared_network = {network}
-database_build_timeout = 600
+rebuild_image_id = {image}
+database_build_timeout = {patience}
 """
+
+
+@dataclass(frozen=True)
+class Target:
+    """What tempest is to try: a datastore of a control plane that is in a Keystone's catalogue.
+
+    `older` is the version that upgrades begin at, `image` what rebuilds put onto an instance of `version`;
+    with `cloud`, the catalogue has Nova, Neutron, Cinder and Glance.
+    """
+
+    keystone: str
+    password: str = field(repr=False)
+    region: str
+    datastore: str
+    version: str
+    older: str
+    image: str = ""
+    cloud: bool = False
+    patience: int = 600
 
 
 @dataclass
@@ -72,16 +91,8 @@ class Tempest:
         return {(each[1] or each[2]): each[3] for each in _OUTCOME.finditer(done.stderr)}
 
 
-def tempest(folder: Path, keystone: Keystone, datastore: str, version: str, older: str) -> Tempest:
+def tempest(folder: Path, target: Target) -> Tempest:
     """Write `tempest.conf`; accounts are tempest's own, made in Keystone for each class of tests."""
-    text = _CONFIGURATION.format(
-        folder=folder,
-        keystone=keystone.url,
-        password=PASSWORD,
-        datastore=datastore,
-        version=version,
-        older=older,
-        network=_NETWORK,
-    )
+    text = _CONFIGURATION.format(folder=folder, network=_NETWORK, **vars(target))
     (folder / "tempest.conf").write_text(text)
     return Tempest(folder, environments.programs("tempest", *REQUIREMENTS))

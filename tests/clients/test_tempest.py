@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tempest_plugin import Tempest, tempest
+from tempest_plugin import Target, Tempest, tempest
 
 import keystone_server
 import real_control_plane
 from guest_images import Images
 from instar.client import Client
-from keystone_server import Keystone
+from keystone_server import PASSWORD, Keystone
 from real_control_plane import ControlPlane
 
 pytestmark = pytest.mark.live
@@ -49,7 +49,8 @@ def postgresql(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iter
             return InCatalogue(home, images, keystone=keystone)
 
         with real_control_plane.installed(images, "serve", kind=kind):
-            yield tempest(tmp_path_factory.mktemp("tempest"), keystone, "postgresql", "18.6", "17.10")
+            target = Target(keystone.url, PASSWORD, "here", "postgresql", "18.6", "17.10")
+            yield tempest(tmp_path_factory.mktemp("tempest"), target)
 
 
 def test_the_basic_tests_of_postgresql_pass(postgresql: Tempest) -> None:

@@ -93,8 +93,12 @@ class CloudPlane(ControlPlane):
 
     def publish(self, image: Manifest) -> str:
         """Upload an image and register its version, as an operator does; gives Glance's id."""
+        return self.upload(image)
+
+    def upload(self, image: Manifest, *options: str) -> str:
+        """Run `instar image publish`; gives Glance's id of the image."""
         done = self.command(
-            *("image", "publish", image.digest, "--image-dir", str(self.images.image_dir)),
+            *("image", "publish", image.digest, "--image-dir", str(self.images.image_dir), *options),
             *("-f", "value", "-c", "image"),
             OS_CLOUD=NAME,
             OS_CLIENT_CONFIG_FILE=str(self.lab.clouds),

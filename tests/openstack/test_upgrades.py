@@ -22,6 +22,8 @@ from virtual_machines import MISSING, can_emulate
 
 pytestmark = pytest.mark.skipif(not can_emulate(), reason=MISSING)
 
+DEAD = "17-dead"
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -109,11 +111,11 @@ def test_the_same_release_survives_nova_and_control_plane_going_away(postgresql:
 def test_an_image_that_never_boots_is_told_and_left_again(postgresql: Stage) -> None:
     """The lab's own guest boots, and has no agent: to the control plane it never comes up."""
     instance, plane, lab = postgresql.instance, postgresql.plane, postgresql.lab
-    dead = lab.guest_image(2, postgresql.new.model_copy(update={"version_name": "dead"}))
-    plane.client.versions.create("postgresql", "dead", manager="postgresql", image=dead)
+    dead = lab.guest_image(2, postgresql.new.model_copy(update={"version_name": DEAD}))
+    plane.client.versions.create("postgresql", DEAD, manager="postgresql", image=dead)
     release, before = instance.ask("SHOW server_version"), what_is_kept(postgresql)
     with instance.written_to():
-        operation = plane.client.instances.upgrade(instance.id, "dead")
+        operation = plane.client.instances.upgrade(instance.id, DEAD)
         assert operation
         waiting = plane.until_step(operation, "await_agent")
         assert waiting.verbs
