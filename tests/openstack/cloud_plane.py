@@ -121,9 +121,8 @@ class CloudPlane(ControlPlane):
 
 def facts(instance: RealInstance, lab: Lab) -> dict[str, Any]:
     """Read from the cloud's own APIs what an upgrade must keep of a server, and from Instar what it tells."""
-    name, mine = f"instar-{instance.id}", lab.mine
-    (server,) = mine.compute.servers(name=f"^{name}$")
-    server = mine.compute.get_server(server)
+    mine = lab.mine
+    server = server_of(instance, lab)
     (port,) = mine.network.ports(device_id=server.id)
     return {
         "server": server.id,
@@ -138,8 +137,13 @@ def facts(instance: RealInstance, lab: Lab) -> dict[str, Any]:
 
 def image_of(instance: RealInstance, lab: Lab) -> str:
     """Ask Nova for the image that a server's root disk was made from."""
-    (server,) = lab.mine.compute.servers(name=f"^instar-{instance.id}$")
-    return str(lab.mine.compute.get_server(server).image["id"])
+    return str(server_of(instance, lab).image["id"])
+
+
+def server_of(instance: RealInstance, lab: Lab) -> Any:
+    """Give Nova's record of an instance's server."""
+    (server,) = lab.mine.compute.servers(tags=f"instar-{instance.id}")
+    return lab.mine.compute.get_server(server)
 
 
 def take_nova_away(lab: Lab) -> None:

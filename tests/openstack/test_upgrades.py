@@ -22,7 +22,7 @@ from virtual_machines import MISSING, can_emulate
 
 pytestmark = pytest.mark.skipif(not can_emulate(), reason=MISSING)
 
-DEAD = "17-dead"
+DEAD = "17-never-boots"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Stage:
 
 @contextmanager
 def stage(engine: Engine) -> Iterator[Stage]:
-    """Publish both releases, create an instance of the old one, and delete it at the end."""
+    """Publish both releases, create an instance of the old one with data, and delete it at the end."""
     if lack := lab_cloud.why_not():
         pytest.skip(lack)
     lab = lab_cloud.the_lab()
@@ -54,7 +54,9 @@ def stage(engine: Engine) -> Iterator[Stage]:
         assert isinstance(plane, CloudPlane)
         for image in (old, new):
             plane.publish(image)
-        yield Stage(plane, RealInstance.create(plane), old, new)
+        instance = RealInstance.create(plane)
+        furnish(instance)
+        yield Stage(plane, instance, old, new)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +93,6 @@ def what_is_kept(stage: Stage) -> dict[str, object]:
 
 def test_the_same_release_survives_nova_and_control_plane_going_away(postgresql: Stage) -> None:
     instance, plane = postgresql.instance, postgresql.plane
-    furnish(instance)
     before = what_is_kept(postgresql)
     boot = instance.agent.info().boot_id
     with instance.written_to():
@@ -111,7 +112,7 @@ def test_the_same_release_survives_nova_and_control_plane_going_away(postgresql:
 def test_an_image_that_never_boots_is_told_and_left_again(postgresql: Stage) -> None:
     """The lab's own guest boots, and has no agent: to the control plane it never comes up."""
     instance, plane, lab = postgresql.instance, postgresql.plane, postgresql.lab
-    dead = lab.guest_image(2, postgresql.new.model_copy(update={"version_name": DEAD}))
+    dead = lab.guest_image(2, postgresql.new.model_copy(update={"version_name": "17-without-agent"}))
     plane.client.versions.create("postgresql", DEAD, manager="postgresql", image=dead)
     release, before = instance.ask("SHOW server_version"), what_is_kept(postgresql)
     with instance.written_to():
@@ -133,8 +134,6 @@ def test_an_image_that_never_boots_is_told_and_left_again(postgresql: Stage) -> 
 def test_a_release_and_its_system_change_on_one_volume(engine: str, request: pytest.FixtureRequest) -> None:
     stage: Stage = request.getfixturevalue(engine)
     instance = stage.instance
-    if engine == "mariadb":
-        furnish(instance)
     before = what_is_kept(stage)
     assert instance.agent.info().os.startswith("Debian GNU/Linux 12")
     with instance.written_to():

@@ -167,6 +167,7 @@ def server(ctx: Context) -> Outcome:
         port=ctx.port,
         volume=ctx.volume,
         files=ctx.files(),
+        title=ctx.instance.name,
     )
     info = ctx.provider.ensure_server(spec)
     if info.state == ServerState.BUILDING:

@@ -120,7 +120,8 @@ class Progress:
 class ServerSpec:
     """What `ensure_server` makes: `name` is derived from our ids; `files` maps paths below the root to text.
 
-    Files are readable by the server's own user only.
+    `title` is what people call it; it need not be unique, and only people look at it. Files are readable by
+    the server's own user only.
     """
 
     name: str
@@ -129,6 +130,7 @@ class ServerSpec:
     port: Port
     volume: Handle
     files: dict[str, str] = field(repr=False)
+    title: str = ""
 
 
 @dataclass(frozen=True)

@@ -248,7 +248,7 @@ def test_a_resize_is_asked_for_once_and_confirmed_by_whoever_looks(
 def spec() -> ServerSpec:
     port = Port(handles.make("port", PORT, "instar-1"), "10.0.0.5", "shop-1.example")
     volume = handles.make("volume", VOLUME, "instar-1")
-    return ServerSpec("instar-1", OLD, FlavorSpec("1", "db", 1, 1), port, volume, FILES)
+    return ServerSpec("instar-1", OLD, FlavorSpec("1", "db", 1, 1), port, volume, FILES, title="shop")
 
 
 def test_of_two_who_make_a_server_one_gets_the_volume_and_the_other_finds_it(
@@ -261,7 +261,8 @@ def test_of_two_who_make_a_server_one_gets_the_volume_and_the_other_finds_it(
     assert sent["hostname"] == "shop-1"
     assert sent["networks"] == [{"port": PORT}]
     assert [disk["uuid"] for disk in sent["block_device_mapping_v2"]] == [OLD, VOLUME]
-    assert sent["tags"] == ["instar"]
+    assert sent["tags"] == ["instar", "instar-1"]
+    assert sent["name"] == "shop"
 
 
 def test_a_server_that_nova_refuses_is_told_with_novas_words(

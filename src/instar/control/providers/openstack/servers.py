@@ -1,4 +1,4 @@
-"""Servers: Nova's, each with the name of its instance; `wishes.py` tells what their metadata mean.
+"""Servers: Nova's, each with its name as a tag; `wishes.py` tells what their metadata mean.
 
 Of two callers who make the same server, Cinder gives its volume to one, and the other finds the server that
 has it.
@@ -172,8 +172,8 @@ class Servers:
         return states.info(server, known, self._flavors.id_of(server.flavor.original_name))
 
     def _called(self, name: str) -> Any | None:
-        listed = self._cloud.ask("look for a server", lambda api: list(api.compute.servers(name=name)))
-        return oldest(each for each in listed if each.name == name and each.status != "DELETED")
+        listed = self._cloud.ask("look for a server", lambda api: list(api.compute.servers(tags=name)))
+        return oldest(each for each in listed if each.status != "DELETED")
 
     def _get(self, server_id: str) -> Any | None:
         server = self._cloud.find("look at a server", lambda api: api.compute.get_server(server_id))
@@ -189,7 +189,7 @@ class Servers:
              "delete_on_termination": False},
         ]  # fmt: skip
         wanted = {
-            "name": spec.name,
+            "name": spec.title.strip() or spec.name,
             "hostname": spec.port.hostname.split(".")[0] or None,
             "flavor_id": spec.flavor.id,
             "image_id": spec.image,
@@ -198,7 +198,7 @@ class Servers:
             "config_drive": True,
             "user_data": packed,
             "metadata": Wishes(image=spec.image).metadata(),
-            "tags": [TAG],
+            "tags": [TAG, spec.name],
             "key_name": settings.key_name,
             "availability_zone": settings.availability_zone,
         }
