@@ -22,8 +22,6 @@ from virtual_machines import MISSING, can_emulate
 
 pytestmark = pytest.mark.skipif(not can_emulate(), reason=MISSING)
 
-DEAD = "17-never-boots"
-
 
 @dataclass(frozen=True)
 class Stage:
@@ -33,6 +31,9 @@ class Stage:
     instance: RealInstance
     old: Manifest
     new: Manifest
+    dead: Manifest
+    """As `new`, and no guest ever answers from it."""
+    dead_image: str
 
     @property
     def lab(self) -> Lab:
@@ -49,6 +50,8 @@ def stage(engine: Engine) -> Iterator[Stage]:
     old, new = (
         build(load(f"{engine.datastore}-{name}"), image_dir(), disk=True) for name in (engine.old, engine.new)
     )
+    dead = new.model_copy(update={"version_name": f"{new.version_name}-without-agent"})
+    dead_image = lab.guest_image(2, dead)
     images = Images(image_dir(), old, new, old, engine=engine, ground=CloudGround(lab))
     with real_control_plane.installed(images, "serve", kind=CloudPlane) as plane:
         assert isinstance(plane, CloudPlane)
@@ -56,7 +59,7 @@ def stage(engine: Engine) -> Iterator[Stage]:
             plane.publish(image)
         instance = RealInstance.create(plane)
         furnish(instance)
-        yield Stage(plane, instance, old, new)
+        yield Stage(plane, instance, old, new, dead, dead_image)
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +115,14 @@ def test_the_same_release_survives_nova_and_control_plane_going_away(postgresql:
 def test_an_image_that_never_boots_is_told_and_left_again(postgresql: Stage) -> None:
     """The lab's own guest boots, and has no agent: to the control plane it never comes up."""
     instance, plane, lab = postgresql.instance, postgresql.plane, postgresql.lab
-    dead = lab.guest_image(2, postgresql.new.model_copy(update={"version_name": "17-without-agent"}))
-    plane.client.versions.create("postgresql", DEAD, manager="postgresql", image=dead)
     release, before = instance.ask("SHOW server_version"), what_is_kept(postgresql)
     with instance.written_to():
-        operation = plane.client.instances.upgrade(instance.id, DEAD)
+        operation = plane.client.instances.upgrade(instance.id, postgresql.dead.version_name)
         assert operation
         waiting = plane.until_step(operation, "await_agent")
         assert waiting.verbs
         assert "abort" in waiting.verbs
-        assert image_of(instance, lab) == dead
+        assert image_of(instance, lab) == postgresql.dead_image
         plane.client.operations.abort(operation)
         with pytest.raises(OperationFailed):
             plane.wait(operation)
