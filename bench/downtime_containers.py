@@ -95,7 +95,7 @@ def in_a_container(instance: RealInstance, image: Manifest) -> Iterator[Hand]:
         until(lambda: serves(access_of(instance)), PATIENCE)
         yield hand
     finally:
-        grounds.podman("rm", "--force", "--ignore", NAME)
+        grounds.engine("rm", "--force", "--ignore", NAME)
 
 
 def serves(access: Access) -> bool:
@@ -109,20 +109,20 @@ def serves(access: Access) -> bool:
 def bring_in(plane: ControlPlane, image: Manifest) -> None:
     """Have the engine know an image beforehand, whoever goes first."""
     with suppress(AssertionError):
-        grounds.podman("image", "inspect", name_of(image), "--format", "{{.Id}}")
+        grounds.engine("image", "inspect", name_of(image), "--format", "{{.Id}}")
         return
     archive = plane.images.image_dir / image.digest.removeprefix("sha256:") / "rootfs.tar"
-    grounds.podman("import", str(archive), name_of(image))
+    grounds.engine("import", str(archive), name_of(image))
 
 
 @contextmanager
 def network() -> Iterator[None]:
     """Make a network for the containers that Instar knows nothing of."""
-    grounds.podman("network", "create", "--subnet", SUBNET, NETWORK)
+    grounds.engine("network", "create", "--subnet", SUBNET, NETWORK)
     try:
         yield
     finally:
-        grounds.podman("network", "rm", "--force", NETWORK)
+        grounds.engine("network", "rm", "--force", NETWORK)
 
 
 def main() -> int:

@@ -47,7 +47,7 @@ class Container:
     def limits(self) -> list[str]:
         """The limits of the instance's container."""
         wanted = "{{.HostConfig.Memory}} {{.HostConfig.NanoCpus}}"
-        memory, cpus = grounds.podman("inspect", self.instance.container, "--format", wanted).split()
+        memory, cpus = grounds.engine("inspect", self.instance.container, "--format", wanted).split()
         return ["--memory", memory, "--cpus", str(int(cpus) / 10**9)]
 
     def run(self, image: Manifest, script: str, *options: str) -> None:
@@ -56,7 +56,7 @@ class Container:
         words += ["--tmpfs", "/run:mode=1777", "--tmpfs", "/tmp:mode=1777", "--shm-size", "256m"]
         words += ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"]
         words += ["--cap-drop", "ALL", "--security-opt", "no-new-privileges", *options]
-        grounds.podman("run", *words, name_of(image), "/bin/sh", "-euc", script)
+        grounds.engine("run", *words, name_of(image), "/bin/sh", "-euc", script)
 
     def serve(self, image: Manifest, script: str, stop_signal: str) -> None:
         """Run a server in the background, on the one address."""
@@ -65,8 +65,8 @@ class Container:
 
     def end(self) -> None:
         """Stop the server in good order, and remove its container."""
-        grounds.podman("stop", "--time", "60", NAME)
-        grounds.podman("rm", NAME)
+        grounds.engine("stop", "--time", "60", NAME)
+        grounds.engine("rm", NAME)
 
 
 class Hand(Protocol):
@@ -133,7 +133,7 @@ class MariaDBByHand:
             time.sleep(0.1)
 
     def _ask(self, *statements: str) -> str:
-        return grounds.podman("exec", NAME, "mariadb", *self._client.split(), "-Nse", "; ".join(statements))
+        return grounds.engine("exec", NAME, "mariadb", *self._client.split(), "-Nse", "; ".join(statements))
 
 
 @dataclass
@@ -163,7 +163,7 @@ class PostgreSQLByHand:
         """Have dirty pages written, stop, and run the new image."""
         old, new = major(self.image), major(image)
         psql = f"{_programs(old)}/psql"
-        grounds.podman(
+        grounds.engine(
             "exec", NAME, psql, "-h", "/tmp", "-U", "instar_admin", "-d", "postgres", "-c", "CHECKPOINT"
         )
         self.container.end()
