@@ -379,6 +379,18 @@ def test_a_group_moves_with_an_upgrade_and_waits_for_the_way_back(world: World) 
         world.client.configurations.delete("web")
 
 
+def test_a_group_that_was_taken_off_and_deleted_does_not_come_back(world: World) -> None:
+    instance_id = world.create()
+    group(world, work_mem="64MB")
+    world.client.configurations.attach("demo", "web")
+    world.client.operations.wait(world.client.instances.upgrade("demo", "17.11"))
+    world.client.configurations.detach("demo")
+    world.client.configurations.delete("web")
+    world.client.operations.wait(world.client.instances.rollback("demo"))
+    assert world.client.instances.get("demo").configuration is None
+    assert settings(world, instance_id) == {}
+
+
 def test_values_set_since_the_upgrade_go_with_its_undoing(world: World) -> None:
     instance_id = world.create()
     world.client.operations.wait(world.client.instances.upgrade("demo", "17.11"))

@@ -110,7 +110,10 @@ def edit(desk: Desk, caller: Caller, configuration_id: str, change: rest.Configu
 
 
 def delete(desk: Desk, caller: Caller, configuration_id: str) -> None:
-    """Delete a group. Raises NotFound, and BadRequest while it is attached or about to be."""
+    """Delete a group. Raises NotFound, and BadRequest while it is attached or about to be.
+
+    An instance that had it before its last upgrade, and has none now, does without it when that is undone.
+    """
     with desk.store.begin() as session:
         group = find(session, caller, configuration_id, lock=True)
         _refuse_in_use(session, group)
@@ -119,15 +122,16 @@ def delete(desk: Desk, caller: Caller, configuration_id: str) -> None:
 
 def _refuse_in_use(session: Session, group: Configuration) -> None:
     names = [instance.name for instance in store.attached(session, group.id)]
-    operation = store.operation_with(session, group.id)
-    undo = store.undo_with(session, group)
+    undos = store.undos_with(session, group)
+    operation = store.operation_with(session, group.id) or store.operation_on(session, undos)
+    following = [one.name for one in undos if one.configuration_id is not None]
     if names:
         why, remedy = f"attached to {', '.join(names[:5])}", "Detach it from its instances first."
     elif operation:
         why, remedy = f"operation {operation} needs it", "Wait for its end."
-    elif undo:
-        why = f"{undo.name} would have it again if its last upgrade were undone"
-        remedy = "Delete it when the undo window is closed."
+    elif following:
+        why = f"{following[0]} would have it again if its last upgrade were undone"
+        remedy = "Delete it when the undo window is closed, or detach what the instance has now."
     else:
         return
     raise BadRequest(f"Configuration group {group.name} is in use", seen=why, remedy=remedy)

@@ -1,5 +1,7 @@
 """Queries on configuration groups, the instances they are attached to, and a group's twin for a version."""
 
+from collections.abc import Iterable
+
 from sqlalchemy import Select, and_, func, or_, select, update
 from sqlalchemy.orm import Session, joinedload
 
@@ -54,17 +56,25 @@ def operation_with(session: Session, configuration_id: str) -> str | None:
     return next(found, None)
 
 
-def undo_with(session: Session, group: Configuration) -> Instance | None:
-    """Find an instance whose last upgrade can still be undone, and that would have the group again then."""
+def operation_on(session: Session, instances: Iterable[Instance]) -> str | None:
+    """Give the id of an open operation on one of the instances."""
+    ids = [instance.id for instance in instances]
+    return session.execute(select(Operation.id).where(Operation.slot.in_(ids)).limit(1)).scalar()
+
+
+def undos_with(session: Session, group: Configuration) -> list[Instance]:
+    """Lock the instances whose last upgrade can still be undone, and that would have the group again then."""
     query = select(Instance).where(
         Instance.project == group.project, Instance.deleted.is_(False), Instance.undo_until.is_not(None)
     )
-    found = session.execute(query.order_by(Instance.id)).scalars()
-    return next((one for one in found if one.undo and one.undo.get("configuration_id") == group.id), None)
+    found = session.execute(query.order_by(Instance.id).with_for_update(of=Instance)).scalars()
+    return [one for one in found if one.undo and one.undo.get("configuration_id") == group.id]
 
 
 def delete(session: Session, configuration: Configuration) -> None:
-    """Forget a group; rows of deleted instances name it no longer."""
+    """Forget a group; rows of deleted instances name it no longer, and no undoing brings its values back."""
+    for instance in undos_with(session, configuration):
+        instance.undo = {**(instance.undo or {}), "configuration_id": None, "settings": {}}
     rows = update(Instance).where(Instance.configuration_id == configuration.id)
     session.execute(rows.values(configuration_id=None))
     session.delete(configuration)
