@@ -37,9 +37,13 @@ install -d -o {USER} -g {USER} /run/instar
 cp -R /{_SERVICES} /run/services
 exec s6-svscan -t 0 /run/services
 """
+OPEN_FILES = 1 << 20
+"""Files that a guest's programs may have open: the kernel's 1024 make MariaDB cut down `max_connections`."""
 _AGENT = f"""\
 #!/bin/sh
 exec 2>&1
+ulimit -c 0
+ulimit -n {OPEN_FILES}
 exec /{guest_agent.LAUNCHER} --root / --user {USER}
 """
 _POWER = """\
