@@ -33,12 +33,12 @@ class Nova:
     def __init__(self, stub: CloudStub) -> None:
         self.record: dict[str, Any] = {
             "id": SERVER,
-            "name": "instar-1",
+            "name": "shop",
             "status": "ACTIVE",
             "OS-EXT-STS:task_state": None,
             "image": {"id": OLD},
             "flavor": {"original_name": "db.1"},
-            "metadata": {"team": "blue", **Wishes(image=OLD).metadata()},
+            "metadata": {"team": "blue", **Wishes(name="instar-1", image=OLD).metadata()},
             "os-extended-volumes:volumes_attached": [{"id": VOLUME}],
             "created": "2026-01-01T00:00:00Z",
         }

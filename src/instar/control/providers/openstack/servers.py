@@ -167,7 +167,7 @@ class Servers:
             self._cloud.ask("confirm a resize", lambda api: _confirm(api, server))
         else:
             return states.info(server, known, self._flavors.id_of(server.flavor.original_name))
-        server = self.present(handles.make("server", server_id, server.name))
+        server = self.present(handles.make("server", server_id, states.name_of(server)))
         known = Wishes.read(server.metadata)
         return states.info(server, known, self._flavors.id_of(server.flavor.original_name))
 
@@ -197,7 +197,7 @@ class Servers:
             "block_device_mapping": disks,
             "config_drive": True,
             "user_data": packed,
-            "metadata": Wishes(image=spec.image).metadata(),
+            "metadata": Wishes(name=spec.name, image=spec.image).metadata(),
             "tags": [TAG, spec.name],
             "key_name": settings.key_name,
             "availability_zone": settings.availability_zone,

@@ -32,13 +32,18 @@ def info(server: Any, wishes: Wishes, flavor: str | None) -> ServerInfo:
     elif state == ServerState.ACTIVE and wishes.start == DUE:
         state, reason = ServerState.BUILDING, "it is to be started yet"
     return ServerInfo(
-        handle=handles.make("server", server.id, server.name),
+        handle=handles.make("server", server.id, name_of(server)),
         state=state,
         image=image,
         token=wishes.token if image == wishes.image else "",
         reason=reason,
         flavor=flavor,
     )
+
+
+def name_of(server: Any) -> str:
+    """Give the name that we know a server by. What Nova calls its name is for people."""
+    return Wishes.read(server.metadata).name or str(server.name)
 
 
 def is_busy(server: Any) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from instar.control.providers.base import Handle, VolumeInfo
-from instar.control.providers.openstack import handles
+from instar.control.providers.openstack import handles, states
 from instar.control.providers.openstack.cloud import Cloud, oldest
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.wire.errors import ProviderError
@@ -86,7 +86,7 @@ class Volumes:
             return None
         server_id = volume.attachments[0]["server_id"]
         server = self._cloud.find("find a volume's server", lambda api: api.compute.get_server(server_id))
-        return str(server.name if server else server_id)
+        return states.name_of(server) if server else server_id
 
     def becomes(self, volume_id: str, *statuses: str) -> bool:
         """Wait until a volume has one of these statuses, for as long as a call may take."""

@@ -1,5 +1,6 @@
 """What is wanted of a server, in its Nova metadata; a rebuild is begun by the request that writes it down.
 
+instar_name       what we know it by; its tag, too
 instar_image      the image that its root disk was last to be made from
 instar_token      the token of the last rebuild
 instar_rebuilds, instar_reboots, instar_stops
@@ -25,6 +26,7 @@ _REMEMBERED = 255 // (_DIGEST + 1)
 class Wishes:
     """The metadata of ours; every value is text of at most 255 characters."""
 
+    name: str = ""
     image: str = ""
     token: str = ""
     rebuilds: str = ""
