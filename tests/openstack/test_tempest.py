@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(not can_emulate(), reason=MISSING)
 
 SERVICE = "instar"
 ASKED = {"postgresql": CONTAINED_POSTGRESQL.new, "mariadb": MARIADB.old}
-"""The version of each engine that is tried; of MariaDB the plugin asks for a variable that 11.8 has no more."""
+"""The version of each engine that is tried; the plugin asks MariaDB for a variable that 11.8 has no more."""
 BASIC = dict.fromkeys(
     ("test_configuration", "test_database_access", "test_root_disable", "test_user_database"), "ok"
 )
