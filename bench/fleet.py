@@ -45,7 +45,7 @@ HERE = Path(__file__).resolve().parent
 SIZES = (100, 1_000, 10_000)
 WORKERS = (1, 4)
 AT_ONCE = 32
-IDLE = 10.0
+IDLE = 5.0
 """Seconds for which an idle plane is watched."""
 GROUPS = 20
 ASKED, TOLD, QUEUE = 1_000, 200, 1_000
@@ -361,7 +361,10 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=4)
     given = parser.parse_args()
     sizes = [int(size) for size in given.sizes.split(",")]
-    told = list(run(sizes, given.rounds))
+    told = []
+    for row in run(sizes, given.rounds):
+        print(f"{row['instances']:,} instances, {row['workers']} workers: {row['call']}", file=sys.stderr)
+        told.append(row)
     show(told, sizes)
     results = HERE / "results"
     results.mkdir(exist_ok=True)
