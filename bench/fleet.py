@@ -23,7 +23,8 @@ import psutil
 from falcon import testing
 from rich.console import Console
 from rich.table import Table
-from sqlalchemy import Select, insert, select, text, update
+from sqlalchemy import Insert, Select, String, cast, func, insert, select, text, true, update
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from control import Meter, Plane, aged, configure, furnished, measure
 from instar.control import main as programs
@@ -37,7 +38,7 @@ from instar.control.operations import close_undo
 from instar.control.operations.stories import STORIES
 from instar.control.store import schema
 from instar.control.store.session import Store
-from instar.control.store.tables import Base, Configuration, Event, Instance, Operation, Outage, StepRecord
+from instar.control.store.tables import Configuration, Event, Instance, Operation, Outage, StepRecord
 from instar.wire.ids import new_id
 from world import machines
 
@@ -49,7 +50,6 @@ IDLE = 5.0
 """Seconds for which an idle plane is watched."""
 GROUPS = 20
 ASKED, TOLD, QUEUE = 1_000, 200, 1_000
-BATCH = 1_000
 Row = dict[str, Any]
 
 
@@ -153,47 +153,36 @@ def running(url: str, home: Path) -> Iterator[Fleet]:
 
 
 def grow(fleet: Fleet, size: int) -> None:
-    """Add copies of the first instance and its history, a day older, each with a server and a guest."""
+    """Add copies of the first instance and its history, each with a server and a guest."""
     with fleet.observer.read() as session:
         mother = session.get_one(Instance, fleet.instances[0])
-        done = session.query(Operation).filter_by(instance_id=mother.id, state="SUCCEEDED").all()
-        history = [
-            (operation, kind, session.query(kind).filter_by(operation_id=operation.id).all())
-            for operation in done
-            for kind in (StepRecord, Event, Outage)
-        ]
         groups = list(session.execute(select(Configuration.id)).scalars()) or make_groups(fleet)
-    fresh = [new_id() for _ in range(size - len(fleet.instances) - len(fleet.copies))]
-    for begun in range(0, len(fresh), BATCH):
-        ids = fresh[begun : begun + BATCH]
-        names = {(each, operation.id): new_id() for each in ids for operation in done}
-        now = time.time()
-        rows: dict[type[Base], list[Row]] = {
-            Instance: [
-                aged(mother, id=each, configuration_id=groups[number % GROUPS])
-                | {"created": now, "next_check": now + 86400}
-                for number, each in enumerate(ids)
-            ],
-            Operation: [
-                aged(one, id=names[each, one.id], instance_id=each, ended=now - 86400)
-                for each in ids
-                for one in done
-            ],
-        }
-        for operation, kind, found in history:
-            for each in ids:
-                of = {"operation_id": names[each, operation.id]}
-                of |= {"instance_id": each, "delivered": True} if kind is Event else {}
-                rows.setdefault(kind, []).extend(aged(one, **of) for one in found)
-        for row in (*rows[Event], *rows[Outage]):  # the store numbers them itself
-            del row["id"]
-        with fleet.observer.begin() as session:
-            for kind, copied in rows.items():
-                session.execute(insert(kind), copied)
-        follow(fleet, mother.id, ids)
+    ids = [new_id() for _ in range(size - len(fleet.instances) - len(fleet.copies))]
+    now = time.time()
+    rows = [
+        aged(mother, id=each, configuration_id=groups[number % GROUPS])
+        | {"created": now, "next_check": now + 86400}
+        for number, each in enumerate(ids)
+    ]
+    with fleet.observer.begin() as session:
+        session.execute(insert(Instance), rows)
+        for kind in (Operation, StepRecord, Event, Outage):
+            session.execute(copies(kind.__table__, mother.id, ids))
     with fleet.observer.engine.connect() as connection:  # autovacuum would, in its time
         connection.execute(text("ANALYZE"))
         connection.commit()
+    follow(fleet, mother.id, ids)
+
+
+def copies(table: Any, mother: str, ids: list[str]) -> Insert:
+    """Copy the rows of an instance's ended operations for other instances: PostgreSQL does so by itself."""
+    fresh = func.unnest(cast(ids, ARRAY(String))).table_valued("id").render_derived(name="fresh")
+    ended = select(Operation.id).where(Operation.instance_id == mother, Operation.state == "SUCCEEDED")
+    of = table.c.id if table is Operation.__table__ else table.c.operation_id
+    changed = {of.name: func.md5(fresh.c.id + of), "instance_id": fresh.c.id, "delivered": true()}
+    columns = [each for each in table.c if each is of or each.name != "id"]  # the store numbers the others
+    query = select(*(changed.get(each.name, each) for each in columns)).join_from(table, fresh, true())
+    return insert(table).from_select([each.name for each in columns], query.where(of.in_(ended)))
 
 
 def make_groups(fleet: Fleet) -> list[str]:
