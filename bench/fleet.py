@@ -121,9 +121,9 @@ class Fleet(Plane):
 
 def server_cpu() -> float:
     """Give the seconds that the PostgreSQL server, a child of this process, has used so far."""
-    servers = [each for each in psutil.Process().children(recursive=True) if each.name() == "postgres"]
+    processes = psutil.Process().children(recursive=True)
     try:
-        return sum(sum(each.cpu_times()[:4]) for each in servers)
+        return sum(sum(each.cpu_times()[:4]) for each in processes if each.name() == "postgres")
     except psutil.NoSuchProcess:  # a connection was closed; its seconds are its parent's now
         return server_cpu()
 
