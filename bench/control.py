@@ -142,7 +142,7 @@ class Plane:
 def running(url: str, home: Path) -> Iterator[Plane]:
     """Run a control plane on an empty record store."""
     (provider, guests), meter = machines(), Meter()
-    house = wiring.build(_conf(url, home), Elsewhere(provider, meter))
+    house = wiring.build(configure(url, home), Elsewhere(provider, meter))
     schema.upgrade(house.store)
     wiring.register_images(house)
     meter.listen(house.store.engine)
@@ -162,7 +162,7 @@ def running(url: str, home: Path) -> Iterator[Plane]:
         house.store.close()
 
 
-def _conf(url: str, home: Path) -> cfg.ConfigOpts:
+def configure(url: str, home: Path) -> cfg.ConfigOpts:
     """Configure what `instar serve` would have by default, and as many operations under way as are sent."""
     overrides = {"state_dir": str(home / "state"), "provider": "fake", "store.url": url}
     return settings.load([], {**overrides, "worker.cap": max(TIMES)})

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from instar.client.errors import BadRequest, Busy, NotFound, Unavailable, Unprocessable
 from instar.control import wiring
@@ -63,6 +64,23 @@ def test_an_attached_group_is_in_force_and_a_detached_one_is_not(world: World) -
     assert settings(world, instance_id) == {}
     assert world.client.instances.get("demo").configuration is None
     assert world.client.configurations.detach("demo") is None
+
+
+def test_a_list_asks_the_record_as_often_for_many_groups_as_for_one(world: World) -> None:
+    for name in ("first", "second", "third"):
+        world.create(name)
+        group(world, name)
+        world.client.configurations.attach(name, name)
+    asked: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(world.house.store.engine, "before_cursor_execute", note)
+    listed = world.client.configurations._http.request("GET", "/instances/detail").json()["instances"]
+    event.remove(world.house.store.engine, "before_cursor_execute", note)
+    assert [each["configuration"]["name"] for each in listed] == ["third", "second", "first"]
+    assert sum("FROM configurations" in statement for statement in asked) == 1
 
 
 def test_an_empty_change_of_an_instance_detaches(world: World) -> None:

@@ -64,6 +64,23 @@ def test_what_the_notifier_did_not_take_is_sent_again(world: World) -> None:
     assert taken == ["trove.create.start", "trove.create.end"]
 
 
+def test_of_workers_that_deliver_the_same_events_all_but_one_stand_back(world: World) -> None:
+    world.create()
+    world.create("other")
+    slow: list[str] = []
+    fast: list[str] = []
+    faster = Delivery(world.house.store, lambda kind, payload: fast.append(payload["instance_name"]))
+
+    def overtaken(kind: str, payload: dict[str, Any]) -> None:
+        slow.append(payload["instance_name"])
+        faster.deliver()
+
+    slower = Delivery(world.house.store, overtaken)
+    assert slower.deliver() == 0
+    assert (fast, slow) == (["demo", "demo", "other", "other"], ["demo"])
+    assert slower.deliver() == 0
+
+
 def test_the_stream_tells_each_step_once_and_goes_on_behind_a_number(world: World) -> None:
     instance_id = world.create()
     operation = world.client.instances.upgrade(instance_id, "18.6")

@@ -151,7 +151,7 @@ class Serve(Program):
         worker = wiring.make_worker(house, guests, wiring.make_outages())
         listener = Listener(house.conf, lambda stopping: wiring.make_door(house, worker.wake, stopping))
         _welcome_images(house)
-        self.until_told_to_stop([listener, worker, *_attendants(house, guests)])
+        self.until_told_to_stop([listener, worker, *attendants(house, guests)])
 
 
 class Api(Program):
@@ -188,7 +188,7 @@ class RunWorker(Program):
         guests = wiring.make_guests(house)
         _welcome_images(house)
         self.until_told_to_stop(
-            [wiring.make_worker(house, guests, wiring.make_outages()), *_attendants(house, guests)]
+            [wiring.make_worker(house, guests, wiring.make_outages()), *attendants(house, guests)]
         )
 
 
@@ -206,7 +206,7 @@ class UpgradeStore(Program):
         self.app.stdout.write(f"Schema: {before or 'none'} -> {schema.current(house.store)}\n")
 
 
-def _attendants(house: wiring.House, guests: Guests) -> list[Any]:
+def attendants(house: wiring.House, guests: Guests) -> list[Any]:
     """Make what goes on beside a worker."""
     return [
         Regularly("recovery", house.provider.recover, RECOVER_EVERY),

@@ -8,7 +8,7 @@ from typing import Any
 
 from oslo_config import cfg
 from oslo_service import backend
-from sqlalchemy import select
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from instar.control.store.session import Store
@@ -27,6 +27,12 @@ PATIENCE = 15.0
 """Seconds between looks, at most, while events are not taken."""
 _PASSING = (SQLAlchemyError, InstarError, OSError, RuntimeError, ValueError)
 """What a store or a broker's library may raise: the event stays in the store and is tried again."""
+
+_MARK = (
+    update(Event.__table__)  # type: ignore[arg-type]
+    .where(Event.id == bindparam("its_id"), Event.delivered.is_(False))
+    .values(delivered=True)
+)
 
 Notify = Callable[[str, dict[str, Any]], None]
 """`notify(event_type, payload)`; raises when the event was not taken."""
@@ -83,15 +89,24 @@ class Delivery:
         self._thread.join()
 
     def deliver(self) -> int:
-        """Deliver what is waiting; gives how many events."""
+        """Deliver what is waiting; gives how many events.
+
+        Of several workers that deliver the same ones, all but the fastest stand back until the next look.
+        """
         with self._store.read() as session:
             waiting = select(Event).where(Event.delivered.is_(False)).order_by(Event.id).limit(BATCH)
             events = list(session.execute(waiting).scalars())
-        for event in events:
+        for number, event in enumerate(events):
             self._notify(event.kind, event.payload)
-            with self._store.begin() as session:
-                session.get_one(Event, event.id).delivered = True
+            if not self._mark(event.id):
+                return number
         return len(events)
+
+    def _mark(self, event_id: int) -> bool:
+        """Note that an event was delivered; tells whether another worker had not done so before."""
+        with self._store.begin() as session:
+            marked = session.connection().execute(_MARK, {"its_id": event_id})
+            return marked.rowcount == 1
 
     def _run(self) -> None:
         pause = LOOK_EVERY

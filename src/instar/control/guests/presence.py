@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import lazyload
 
 from instar.control.guests.base import Guests
 from instar.control.store.session import Store
@@ -16,6 +17,8 @@ from instar.wire.states import USABLE, ServiceStatus
 
 LOG = logging.getLogger(__name__)
 BATCH = 50
+_ALONE = select(Instance).options(lazyload(Instance.version))
+"""Without the version, whose row all instances of it would wait for one another to lock."""
 
 
 class Presence:
@@ -54,23 +57,17 @@ class Presence:
 
     def claim(self) -> list[Instance]:
         """Take instances whose turn it is; another worker won't ask them until their next turn."""
-        turn = (
-            Instance.deleted.is_(False),
-            Instance.status.in_(USABLE),
-            Instance.next_check <= self._store.clock,
-        )
-        with self._store.read() as session:
-            candidates = list(session.execute(select(Instance).where(*turn).limit(BATCH)).scalars())
-        return [instance for instance in candidates if self._take(instance)]
-
-    def _take(self, instance: Instance) -> bool:
         with self._store.begin() as session:
-            taken = session.connection().execute(
-                update(Instance)
-                .where(Instance.id == instance.id, Instance.next_check == instance.next_check)
-                .values(next_check=self._store.clock + self._interval)
+            now = self._store.now(session)  # a value: PostgreSQL's clock in a condition would use no index
+            query = _ALONE.where(
+                Instance.deleted.is_(False), Instance.status.in_(USABLE), Instance.next_check <= now
             )
-            return taken.rowcount == 1
+            longest_due = query.order_by(Instance.next_check).limit(BATCH)
+            taken = list(session.execute(longest_due.with_for_update(skip_locked=True)).scalars())
+            if taken:
+                turn = update(Instance).where(Instance.id.in_([instance.id for instance in taken]))
+                session.connection().execute(turn.values(next_check=now + self._interval))
+        return taken
 
     def _ask(self, instance: Instance) -> None:
         """Ask one guest and record what it says, if the instance is still at rest."""
@@ -79,10 +76,10 @@ class Presence:
         except InstarError as error:
             said = DatabaseStatus(status=ServiceStatus.ERROR, reason=error.body.sentence())
         with self._store.begin() as session:
-            row = session.get(Instance, instance.id, with_for_update=True)
-            if row is None or row.status not in USABLE:
-                return
-            self._write(row, said, self._store.now(session))
+            query = _ALONE.add_columns(self._store.clock).where(Instance.id == instance.id)
+            row, now = session.execute(query.with_for_update()).one()
+            if row.status in USABLE:
+                self._write(row, said, now)
 
     def _write(self, row: Instance, said: DatabaseStatus, now: float) -> None:
         silent = said.status == ServiceStatus.ERROR

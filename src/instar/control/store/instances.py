@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload, selectinload
 
-from instar.control.store.tables import DatastoreVersion, Instance, Operation, StepRecord
+from instar.control.store.tables import Configuration, DatastoreVersion, Instance, Operation, StepRecord
 
 
 def find(
@@ -69,7 +69,10 @@ def steps(session: Session, operation_id: str) -> list[StepRecord]:
 
 def _instances() -> Select[Instance]:
     version = joinedload(Instance.version, innerjoin=True)
-    return select(Instance).options(version.joinedload(DatastoreVersion.datastore, innerjoin=True))
+    return select(Instance).options(
+        version.joinedload(DatastoreVersion.datastore, innerjoin=True),
+        selectinload(Instance.configuration).lazyload(Configuration.version),
+    )
 
 
 def _operations() -> Select[Operation]:

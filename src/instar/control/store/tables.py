@@ -107,7 +107,11 @@ class Instance(Base):
     """
 
     __tablename__ = "instances"
-    __table_args__ = (Index("instances_listing", "project", "deleted", "created", "id"),)
+    __table_args__ = (
+        Index("instances_listing", "project", "deleted", "created", "id"),
+        Index("instances_of_all", "deleted", "created", "id"),
+        Index("instances_to_ask", "deleted", "next_check"),
+    )
 
     id: Mapped[str] = mapped_column(String(36), primary_key=True)
     project: Mapped[str]
@@ -120,7 +124,7 @@ class Instance(Base):
     service_updated: Mapped[float | None]
     service_reason: Mapped[str] = mapped_column(Text, default="")
     volume_used: Mapped[float | None]
-    next_check: Mapped[float] = mapped_column(index=True)
+    next_check: Mapped[float]
     fault: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     access: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
     port: Mapped[Json | None] = mapped_column(JSON(none_as_null=True))
