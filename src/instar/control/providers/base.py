@@ -5,7 +5,8 @@ Rules that the contract suite holds every provider to:
 - Names come from our ids. `ensure_*` looks for its thing by name before it makes it, so each may be repeated
   after a crash, and by two callers at once, with one thing as the result.
 - Handles are opaque JSON-able dictionaries that carry `provider` and `v`; a handle is enough to find the
-  thing again. We store them and hand them back.
+  thing again. We store them and hand them back. Of a provider with the ability `replace`, whatever call
+  gives the handle of a server, it is the same one.
 - Calls are brief: long work is begun, and `inspect_server` or the same call again tells how far it is. Only
   ending a server's processes takes its time: what would not end is killed after some seconds.
 - `destroy_*` of a missing thing succeeds. `inspect_*` of a missing thing says so, it does not raise.
@@ -121,14 +122,15 @@ class ServerSpec:
     """What `ensure_server` makes: `name` is derived from our ids; `files` maps paths below the root to text.
 
     `title` is what people call it; it need not be unique, and only people look at it. Files are readable by
-    the server's own user only.
+    the server's own user only. Without a `volume`, which takes the ability `replace`, it is a standby: its
+    guest waits until it is given one.
     """
 
     name: str
     image: str
     flavor: FlavorSpec
     port: Port
-    volume: Handle
+    volume: Handle | None
     files: dict[str, str] = field(repr=False)
     title: str = ""
 
@@ -274,6 +276,15 @@ class Provider(Protocol):
         The guest's database was stopped before: the server may boot again for it. A server that has the size
         is left alone, but for what was begun. Raises ProviderError for a STOPPED one, NotSupported without
         the ability.
+        """
+
+    def hand_over(self, old: Handle, new: Handle, volume: Handle, port: Handle) -> Progress:
+        """Give the volume and the port of `old` to `new`, a server without a volume; repeat until done.
+
+        `old` is STOPPED and stays so, or it is MISSING; `new` may run, and its guest finds what it is given
+        without booting; a port that `new` had may be destroyed afterwards. May be begun again after a crash
+        at any point, and called the other way round to go back. Raises ProviderError, with nothing changed,
+        for an `old` that runs or a `new` that is missing; NotSupported without the ability `replace`.
         """
 
     def destroy_server(self, handle: Handle) -> None:
