@@ -77,9 +77,9 @@ class Presence:
             said = DatabaseStatus(status=ServiceStatus.ERROR, reason=error.body.sentence())
         with self._store.begin() as session:
             query = _ALONE.add_columns(self._store.clock).where(Instance.id == instance.id)
-            row, now = session.execute(query.with_for_update()).one()
-            if row.status in USABLE:
-                self._write(row, said, now)
+            found = session.execute(query.with_for_update()).one_or_none()
+            if found and found[0].status in USABLE:
+                self._write(found[0], said, found[1])
 
     def _write(self, row: Instance, said: DatabaseStatus, now: float) -> None:
         silent = said.status == ServiceStatus.ERROR
