@@ -131,7 +131,14 @@ def machines() -> tuple[FakeProvider, FakeGuests]:
     for version in ("16.9", "17.10", "17.11", "18.6"):
         provider.add_image(manifest(version), catalogue(version))
     provider.on_boot = lambda name, image, files: guests.boot(
-        name.removeprefix("instar-"), image, provider.boots(image)
+        name.removeprefix("instar-"),
+        image,
+        provider.boots(image),
+        standby=provider.servers[name].volume is None,
+    )
+    provider.on_volume = lambda name, there: guests.give_volume(name.removeprefix("instar-"), there=there)
+    guests.answering = lambda instance_id, address: (
+        (provider.answering(address) or "").removeprefix("instar-")
     )
     provider.on_stop = lambda name: guests.halt(name.removeprefix("instar-"))
     provider.on_snapshot = lambda name: deepcopy(guests.databases[name.removeprefix("instar-")])
@@ -145,7 +152,8 @@ def serves(store: Store, guests: FakeGuests, address: str) -> bool:
     """Tell whether clients get in at an address."""
     with store.read() as session:
         found = session.execute(select(Instance.id).where(Instance.address == address)).scalar()
-    return found in guests.servers and guests.servers[found].running
+    server = guests.servers.get(guests.answering(found, address)) if found else None
+    return server is not None and server.running
 
 
 @functools.cache

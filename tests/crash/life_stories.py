@@ -34,7 +34,7 @@ from instar.wire.plans import UpgradeOptions
 class End:
     """Where a story leaves the record and the machine; `written` is what clients find in the database.
 
-    `undoable` names the version that an undo would lead to.
+    `undoable` names the version that an undo would lead to, `kept` says that it would be by the old server.
     """
 
     state: str = "SUCCEEDED"
@@ -46,6 +46,7 @@ class End:
     written: tuple[str, ...] = ("shop", "early")
     gone: bool = False
     serves: bool = True
+    kept: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,12 +111,18 @@ def gets_no_snapshot(world: SmallWorld, instance_id: str) -> str:
     return upgrades("18.6")(world, instance_id)
 
 
-def upgraded(version: str) -> Callable[[SmallWorld], str]:
+def gets_no_standby(world: SmallWorld, instance_id: str) -> str:
+    """Begin an upgrade whose new server can't be made."""
+    world.provider.dials.fail_always("ensure_server", ProviderError("No host has room for it"))
+    return upgrades("18.6", **REPLACE)(world, instance_id)
+
+
+def upgraded(version: str, **options: Any) -> Callable[[SmallWorld], str]:
     """Make an instance that was upgraded, and written to since."""
 
     def before(world: SmallWorld) -> str:
         instance_id = serving(world)
-        upgrades(version)(world, instance_id)
+        upgrades(version, **options)(world, instance_id)
         world.settle()
         write(world, instance_id, "late")
         return instance_id
@@ -123,12 +130,12 @@ def upgraded(version: str) -> Callable[[SmallWorld], str]:
     return before
 
 
-def broken(version: str) -> Callable[[SmallWorld], str]:
+def broken(version: str, **options: Any) -> Callable[[SmallWorld], str]:
     """Make an instance whose upgrade ended in ERROR."""
 
     def before(world: SmallWorld) -> str:
         instance_id = serving(world)
-        fails_to_upgrade(version)(world, instance_id)
+        fails_to_upgrade(version, **options)(world, instance_id)
         world.settle()
         return instance_id
 
@@ -155,13 +162,13 @@ def rolls_back(world: SmallWorld, instance_id: str) -> str:
     return turn_back.roll_back(world.desk, CALLER, operation_id).operation_id
 
 
-def held_at(step: str, hold: Callable[[SmallWorld], None]) -> Callable[[SmallWorld], str]:
+def held_at(step: str, hold: Callable[[SmallWorld], None], **options: Any) -> Callable[[SmallWorld], str]:
     """Make an instance whose upgrade to 18.6 does not get beyond a step, for now."""
 
     def before(world: SmallWorld) -> str:
         instance_id = serving(world)
         hold(world)
-        operation_id = upgrades("18.6")(world, instance_id)
+        operation_id = upgrades("18.6", **options)(world, instance_id)
         standing = lambda: world.operation(operation_id)  # noqa: E731
         world.drive(world.worker(), lambda: (standing().cursor, standing().reason != "") == (step, True))
         return instance_id
@@ -205,13 +212,17 @@ def closes_window(world: SmallWorld, instance_id: str) -> str:
     return last_operation(world, instance_id)
 
 
-def beyond_window(world: SmallWorld) -> str:
+def beyond_window(**options: Any) -> Callable[[SmallWorld], str]:
     """Make an upgraded instance whose undo window is over."""
-    instance_id = serving(world)
-    undo_window.request(world.desk, CALLER, instance_id, 0)
-    upgrades("18.6")(world, instance_id)
-    world.settle()
-    return instance_id
+
+    def before(world: SmallWorld) -> str:
+        instance_id = serving(world)
+        undo_window.request(world.desk, CALLER, instance_id, 0)
+        upgrades("18.6", **options)(world, instance_id)
+        world.settle()
+        return instance_id
+
+    return before
 
 
 def creates(world: SmallWorld, instance_id: str) -> str:
@@ -275,6 +286,7 @@ def limits(world: SmallWorld, instance_id: str) -> str:
 
 
 LATE = ("shop", "early", "late")
+REPLACE: dict[str, Any] = {"strategy": "replace"}
 BACK = End(state="FAILED")
 TALES = (
     Tale("create", creates, End(written=("shop",)), lambda world: ""),
@@ -295,7 +307,32 @@ TALES = (
     Tale("rollback-major", rolls_back, BACK, broken("18.6")),
     Tale("undo-same", undoes, End(written=LATE), upgraded("17.11")),
     Tale("undo-major", undoes, End(), upgraded("18.6")),
-    Tale("close-window", closes_window, End(version="18.6", running="18.6"), beyond_window),
+    Tale("close-window", closes_window, End(version="18.6", running="18.6"), beyond_window()),
+    Tale("replace-same", upgrades("17.11", **REPLACE),
+         End(version="17.11", running="17.11", snapshots=1, undoable="17.10", kept=True), serving),
+    Tale("replace-major", upgrades("18.6", **REPLACE),
+         End(version="18.6", running="18.6", snapshots=1, undoable="17.10", kept=True), serving),
+    Tale("replace-again", upgrades("18.6", **REPLACE),
+         End(version="18.6", running="18.6", snapshots=1, undoable="17.11", written=LATE, kept=True),
+         upgraded("17.11", **REPLACE)),
+    Tale("rebuild-replaced", upgrades("18.6"),
+         End(version="18.6", running="18.6", snapshots=1, undoable="17.11", written=LATE),
+         upgraded("17.11", **REPLACE)),
+    Tale("replace-same-fails", fails_to_upgrade("17.11", on_failure="rollback", **REPLACE), BACK, serving),
+    Tale("replace-major-fails", fails_to_upgrade("18.6", on_failure="rollback", **REPLACE), BACK, serving),
+    Tale("standby-fails", gets_no_standby, BACK, serving),
+    Tale("abort-at-standby", aborts, BACK, held_at("standby", withholds("ensure_server"), **REPLACE)),
+    Tale("abort-at-hand_over", aborts, BACK, held_at("hand_over", withholds("hand_over"), **REPLACE)),
+    Tale("abort-after-hand_over", aborts, BACK, held_at("post_upgrade", falls_silent, **REPLACE)),
+    Tale("rollback-replace-major", rolls_back, BACK, broken("18.6", **REPLACE)),
+    Tale("undo-replace-same", undoes, End(written=LATE), upgraded("17.11", **REPLACE)),
+    Tale("undo-replace-major", undoes, End(), upgraded("18.6", **REPLACE)),
+    Tale("close-window-replaced", closes_window, End(version="18.6", running="18.6"),
+         beyond_window(**REPLACE)),
+    Tale("force-delete-at-hand_over", deletes_by_force, End(status="DELETED", gone=True),
+         held_at("hand_over", withholds("hand_over"), **REPLACE)),
+    Tale("delete-replaced", deletes,
+         End(status="DELETED", version="18.6", undoable="17.10", gone=True), upgraded("18.6", **REPLACE)),
     Tale("configure", attaches, End(), serving),
     Tale("restart", restarts, End(), serving),
     Tale("reboot", reboots, End(), serving),

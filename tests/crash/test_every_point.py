@@ -31,6 +31,9 @@ def test_a_story_ends_as_stated(tale: Tale) -> None:
         )
         return
     assert machine["server"] == (record["image"], True, False, True)
+    assert machine["at"], "the instance's server has the instance's port"
+    old = (record["image"], False, True, False, "") if tale.end.kept else None
+    assert (machine["kept"] and machine["kept"][1:]) == (old and old[1:])
     assert machine["guest"] == (tale.end.running, record["image"], tale.end.serves)
     assert machine["database"][:2] == (tale.end.running, tale.end.written)
     assert machine["snapshots"] == tale.end.snapshots

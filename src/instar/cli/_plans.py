@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from instar.cli._command import Columns, ShowOne
 
 if TYPE_CHECKING:
-    from instar.wire.plans import Plan
+    from instar.wire.plans import Forecast, Plan
 
 BLOCKED = 3
 """Exit status of a plan that something blocks."""
@@ -45,7 +45,8 @@ def report(plan: "Plan", instance: str) -> Iterator[str]:
     yield from _section("Probes", (f"{each.name}: {_passed(each.passed, each.seen)}" for each in plan.probes))
     yield from _section("Snapshot", [_snapshot(plan)])
     yield from _section("Ways back", _ways_back(plan))
-    yield from _section("Downtime", [_forecast(plan)])
+    yield from _section("Downtime", [_forecast(plan.forecast)])
+    yield from _section("Strategies", _strategies(plan))
     yield ""
     yield f"Plan {plan.hash}"
     if plan.allowed:
@@ -129,8 +130,16 @@ def _ways_back(plan: "Plan") -> Iterator[str]:
     yield plan.undo
 
 
-def _forecast(plan: "Plan") -> str:
-    told = plan.forecast
+def _strategies(plan: "Plan") -> Iterator[str]:
+    for each in plan.strategies:
+        mark = " (this plan's)" if each.chosen else ""
+        if each.possible:
+            yield f"{each.name}{mark}: {_forecast(each.forecast)}; takes {each.resources}"
+        else:
+            yield f"{each.name}: not possible, {each.reason}"
+
+
+def _forecast(told: "Forecast") -> str:
     if not told.upgrades:
         return f"no history of upgrades of this sort ({told.sort})"
     many = "1 upgrade" if told.upgrades == 1 else f"{told.upgrades} upgrades"

@@ -28,3 +28,9 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="what becomes of indexes over text that another glibc or ICU orders otherwise: rebuilt before "
         "clients are let in (the default), a reason to refuse, or left as they are",
     )
+    parser.add_argument(
+        "--strategy",
+        choices=("auto", "rebuild", "replace"),
+        help="rebuild the server, or boot another one beforehand that takes its place: less downtime, for one "
+        "more server until the undo window closes (auto: replace where the provider can)",
+    )

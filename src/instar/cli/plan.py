@@ -33,5 +33,6 @@ instar plan demo 18.6 -f json"""
             snapshot=parsed_args.snapshot,
             on_failure=parsed_args.on_failure,
             text_ordering=parsed_args.text_ordering,
+            strategy=parsed_args.strategy,
         )
         return self.told(plan, parsed_args.instance)

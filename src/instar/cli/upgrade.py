@@ -45,6 +45,7 @@ instar upgrade demo 18.6 --plan 5f0c9a51d2e4b7a86c3f1e0d9b8a7c65 --wait"""
             snapshot=parsed_args.snapshot,
             on_failure=parsed_args.on_failure,
             text_ordering=parsed_args.text_ordering,
+            strategy=parsed_args.strategy,
             plan=parsed_args.plan,
             force=parsed_args.force,
         )

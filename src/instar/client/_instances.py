@@ -98,6 +98,7 @@ class Instances:
         snapshot: str | None = None,
         on_failure: str | None = None,
         text_ordering: str | None = None,
+        strategy: str | None = None,
         plan: str | None = None,
         force: bool = False,
     ) -> Operation | None:
@@ -110,7 +111,8 @@ class Instances:
         copy; MariaDB's are converted in place. `snapshot` says whether the volume's state is kept: auto,
         always or never; `on_failure` where a failure in the downtime leads: error or rollback; what
         becomes of indexes that another glibc or ICU orders otherwise is `text_ordering`: rebuild, block or
-        warn. With `plan`, the hash of a plan, its options hold, and the upgrade is refused before any
+        warn. `strategy` is rebuild (the server's root disk is replaced), replace (another server is booted
+        beforehand and takes its place) or auto. With `plan`, the hash of a plan, its options hold, and the upgrade is refused before any
         downtime when anything that the plan depends on has changed. With `force`, it goes on where the plan's
         findings block, except over what can never work, and the operation tells what it went over
         (`overridden`); the guest itself still refuses what would harm.
@@ -120,7 +122,7 @@ class Instances:
         """
         path = self.path(instance)
         options: dict[str, Any] = {"method": method, "snapshot": snapshot, "on_failure": on_failure}
-        options |= {"text_ordering": text_ordering}
+        options |= {"text_ordering": text_ordering, "strategy": strategy}
         options |= {"plan": plan, "force": force or None}
         fields = {f"upgrade_{name}": value for name, value in options.items() if value is not None}
         changed = self._update(path, datastore_version=_reference(datastore_version), **fields)

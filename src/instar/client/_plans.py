@@ -29,6 +29,7 @@ class Plans:
         snapshot: str | None = None,
         on_failure: str | None = None,
         text_ordering: str | None = None,
+        strategy: str | None = None,
         timeout: float = 120.0,
     ) -> Plan:
         """Plan an upgrade: `allowed` says whether nothing blocks it, `hash` is what `upgrade` takes.
@@ -42,7 +43,7 @@ class Plans:
         """
         version = datastore_version if isinstance(datastore_version, str) else datastore_version.id
         given = {"method": method, "snapshot": snapshot, "on_failure": on_failure}
-        given |= {"text_ordering": text_ordering}
+        given |= {"text_ordering": text_ordering, "strategy": strategy}
         wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
         body = _answers.build(CreatePlanRequest, plan={"datastore_version": version, **wanted})
         path = self._path(instance)

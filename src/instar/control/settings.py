@@ -191,6 +191,20 @@ _UPGRADE: list[cfg.Opt] = [
         help="What becomes of indexes over text that the new image's glibc or ICU orders otherwise, where "
         "the request does not say.",
     ),
+    cfg.StrOpt(
+        "strategy",
+        default="rebuild",
+        choices=[
+            ("rebuild", "the server's root disk is replaced by the new image; no other server is needed"),
+            (
+                "replace",
+                "another server is booted before the downtime and takes over volume and address; the old one "
+                "is kept, stopped, until the undo window closes",
+            ),
+            ("auto", "replace where the provider can, else rebuild"),
+        ],
+        help="How the new image takes the old one's place, where the request does not say.",
+    ),
     cfg.FloatOpt(
         "undo_window",
         default=86400.0,
@@ -267,6 +281,7 @@ def upgrade_defaults(conf: cfg.ConfigOpts) -> UpgradeDefaults:
         snapshot=conf.upgrade.snapshot,
         on_failure=conf.upgrade.on_failure,
         text_ordering=conf.upgrade.text_ordering,
+        strategy=conf.upgrade.strategy,
     )
 
 

@@ -134,6 +134,9 @@ class AgentInfo(BaseModel):
     image_digest: str
     engine_version: str
     os: str = Field(default="", description="PRETTY_NAME of the system that it runs on, as that tells it")
+    standby: bool = Field(
+        default=False, description="it waits for the volume and the address of the server that it replaces"
+    )
 
 
 class DatabaseStatus(BaseModel):

@@ -14,6 +14,9 @@ SHARED_FILES: frozenset[Method] = frozenset({"link", "in place"})
 """Methods after which the old release has no data files of its own to go back to."""
 SnapshotPolicy = Literal["auto", "always", "never"]
 OnFailure = Literal["error", "rollback"]
+Strategy = Literal["rebuild", "replace"]
+"""How the new image takes the old one's place: on the same server, or with another one beside it."""
+StrategyPolicy = Literal["auto", "rebuild", "replace"]
 
 
 class UpgradeOptions(BaseModel):
@@ -23,6 +26,7 @@ class UpgradeOptions(BaseModel):
     snapshot: SnapshotPolicy | None = None
     on_failure: OnFailure | None = None
     text_ordering: TextOrderingPolicy | None = None
+    strategy: StrategyPolicy | None = None
     plan: str | None = Field(default=None, description="hash of the plan that is to hold still")
     force: bool = Field(
         default=False, description="go on where the plan says no; the guest still refuses what would harm"
@@ -83,6 +87,17 @@ class Forecast(BaseModel):
     sort: str = Field(default="", description="engine, kind of change, method and size class")
 
 
+class PlannedStrategy(BaseModel):
+    """One strategy: whether the upgrade could take it, and what it would cost."""
+
+    name: Strategy
+    chosen: bool = False
+    possible: bool = True
+    reason: str = Field(default="", description="why it can't be taken")
+    forecast: Forecast
+    resources: str = Field(default="", description="what it needs beside what the instance has, in words")
+
+
 class Plan(BaseModel):
     """Everything that was found and what would be done; `hash` stands for `basis` alone."""
 
@@ -97,6 +112,7 @@ class Plan(BaseModel):
     format_changes: bool = Field(description="whether the data files cross to another format")
     method: Method
     on_failure: OnFailure
+    strategy: Strategy = "rebuild"
     snapshot: PlannedSnapshot
     allowed: bool = Field(description="no finding blocks")
     findings: list[Finding] = []
@@ -109,6 +125,7 @@ class Plan(BaseModel):
     text_ordering: TextOrdering = TextOrdering()
     probes: list[ProbeResult] = []
     forecast: Forecast = Forecast(upgrades=0)
+    strategies: list[PlannedStrategy] = []
     basis: dict[str, Any] = Field(default={}, description="all that the plan depends on")
 
     def blocking(self) -> list[Finding]:

@@ -34,11 +34,11 @@ class Guests(Protocol):
     def at(self, instance_id: str, address: str) -> Guest:
         """Give the channel to one instance's agent."""
 
-    def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
+    def files(self, instance_id: str, facts: dict[str, str], settings: Mapping[str, str]) -> dict[str, str]:
         """Make what is injected into a server: `guest_info.conf`, `guestagent.conf`, a new TLS key pair.
 
-        `facts` are put into guest_info.conf, and what `volume` tells of the data volume into guestagent.conf;
-        the same files serve for one server only.
+        `facts` are put into guest_info.conf, `settings` (where the volume is, where a standby waits) into
+        guestagent.conf; the same files serve for one server only.
         """
 
 

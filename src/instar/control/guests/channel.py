@@ -36,9 +36,9 @@ class Channels:
         """Give the channel to one instance's agent."""
         return Channel(self._authority, instance_id, f"https://{address}:{self._port}")
 
-    def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
+    def files(self, instance_id: str, facts: dict[str, str], settings: Mapping[str, str]) -> dict[str, str]:
         """Make what is injected into an instance's server."""
-        settings = {"listen_address": facts["address"], "port": str(self._port), **volume}
+        settings = {"listen_address": facts["address"], "port": str(self._port), **settings}
         return enrolment.files(self._authority, instance_id, facts, settings)
 
 

@@ -50,6 +50,7 @@ class FakeServer:
     image: str
     boot: int
     running: bool = False
+    standby: bool = False
     ram: int | None = None
     jobs: dict[str, JobView] = field(default_factory=dict)
 
@@ -60,7 +61,8 @@ class FakeGuests:
     `failing[hook]` is raised by that hook, `before[hook]` is called before it, `silent` holds the ids of
     those that do not answer, `heeded_at_start` the parameters that wait for a restart. `obstacles` and
     `facts` are what `check_upgrade` finds. `probe_answers` tells by a probe's name what the database
-    answers, or how that follows from its engine's version; others get what they expect.
+    answers, or how that follows from its engine's version; others get what they expect. `servers` has them by
+    name, which is the instance's id for its first; `answering` names the one that has an address.
     """
 
     def __init__(self) -> None:
@@ -75,26 +77,33 @@ class FakeGuests:
         self.facts = UpgradeFacts()
         self.probe_answers: dict[str, str | Callable[[str], str]] = {}
         self.calls: list[tuple[str, str]] = []
+        self.answering: Callable[[str, str], str] = lambda instance_id, address: instance_id
         self._boots = 0
 
-    def boot(self, instance_id: str, image: str, manifest: Manifest) -> None:
-        """A server of the instance has booted from an image; its database does not run yet."""
+    def boot(self, name: str, image: str, manifest: Manifest, *, standby: bool = False) -> None:
+        """A server has booted from an image; its database does not run yet, a standby has none."""
         with self.lock:
             self._boots += 1
-            self.servers[instance_id] = FakeServer(manifest, image, self._boots)
+            self.servers[name] = FakeServer(manifest, image, self._boots, standby=standby)
 
-    def halt(self, instance_id: str) -> None:
-        """The instance's server is gone."""
+    def halt(self, name: str) -> None:
+        """A server is gone."""
         with self.lock:
-            self.servers.pop(instance_id, None)
+            self.servers.pop(name, None)
+
+    def give_volume(self, name: str, *, there: bool) -> None:
+        """A server has got a volume, or was taken it."""
+        with self.lock:
+            if name in self.servers:
+                self.servers[name].standby = not there
 
     def at(self, instance_id: str, address: str) -> "FakeGuest":
         """Give the channel to one instance's agent."""
-        return FakeGuest(self, instance_id)
+        return FakeGuest(self, instance_id, address)
 
-    def files(self, instance_id: str, facts: dict[str, str], volume: Mapping[str, str]) -> dict[str, str]:
+    def files(self, instance_id: str, facts: dict[str, str], settings: Mapping[str, str]) -> dict[str, str]:
         """Make what is injected: a fake guest is told its id and where its volume is."""
-        where = "".join(f"{name} = {value}\n" for name, value in volume.items())
+        where = "".join(f"{name} = {value}\n" for name, value in settings.items())
         return {
             "etc/instar/guest_info.conf": f"[guest]\ninstance_id = {instance_id}\n",
             "etc/instar/guestagent.conf": f"[agent]\n{where}",
@@ -104,9 +113,9 @@ class FakeGuests:
 class FakeGuest:
     """One fake agent."""
 
-    def __init__(self, fleet: FakeGuests, instance_id: str) -> None:
+    def __init__(self, fleet: FakeGuests, instance_id: str, address: str) -> None:
         self._fleet = fleet
-        self._id = instance_id
+        self._id, self._address = instance_id, address
 
     def info(self) -> AgentInfo:
         """Ask who answers."""
@@ -118,6 +127,7 @@ class FakeGuest:
             manager=server.manifest.manager,
             image_digest=server.image,
             engine_version=server.manifest.engine_version,
+            standby=server.standby,
         )
 
     def status(self) -> DatabaseStatus:
@@ -146,7 +156,7 @@ class FakeGuest:
             return self._hook(hook, params)
 
     def _server(self) -> FakeServer:
-        server = self._fleet.servers.get(self._id)
+        server = self._fleet.servers.get(self._fleet.answering(self._id, self._address))
         if server is None or self._id in self._fleet.silent:
             raise GuestUnreachable(f"The agent of instance {self._id} does not answer", retryable=True)
         return server
@@ -163,6 +173,8 @@ class FakeGuest:
         self._fleet.before.get(hook, lambda: None)()
         if hook in self._fleet.failing:
             raise self._fleet.failing[hook]
+        if self._server().standby:
+            raise GuestError("The data volume is not there", seen="a standby", retryable=True)
         answer: dict[str, Any] = self._act(hook, params) or {}
         return answer
 

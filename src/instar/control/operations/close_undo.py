@@ -1,6 +1,6 @@
 """Close an undo window: what an upgrade kept for its undoing is deleted.
 
-1. forget  the volume's snapshots go, and the record says that nothing can be undone any more
+1. forget  the volume's snapshots and the old server go, and the record says that nothing can be undone any more
 
 It takes the instance's slot, so that it can't cross an undo that was asked for in time. The window of a busy
 instance, or of one in ERROR, whose next upgrade may yet have to go back to a snapshot, is closed later.
@@ -54,7 +54,7 @@ def _is_over(instance: Instance, now: float) -> bool:
 
 
 def forget(ctx: Context) -> Outcome:
-    """Delete the snapshots."""
+    """Delete the snapshots, and the server that was replaced."""
     outcome = undo.forget(ctx) if ctx.instance.volume is not None else Done()
     closed = {"undo": None, "undo_until": None}
     return replace(outcome, record=closed) if isinstance(outcome, Done) else outcome

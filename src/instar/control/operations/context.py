@@ -42,6 +42,18 @@ class Context:
         return f"instar-{self.instance.id}"
 
     @property
+    def second_name(self) -> str:
+        """The name of what an instance has twice for a while: the port of a standby, and its server or the
+        one before it.
+        """
+        return f"{self.name}-2"
+
+    @property
+    def server_names(self) -> tuple[str, str]:
+        """The names that the instance's servers have: one for its own, the other for its second one."""
+        return self.name, self.second_name
+
+    @property
     def snapshot_name(self) -> str:
         """The name of the snapshot that the operation takes."""
         return f"{self.name}-{self.work.operation_id}"
@@ -99,8 +111,8 @@ class Context:
             remedy="Put it back into the flavor catalogue and resume the operation.",
         )
 
-    def files(self) -> dict[str, str]:
-        """Make what is injected into the instance's server."""
+    def files(self, waits_at: str = "") -> dict[str, str]:
+        """Make what is injected into the instance's server, or into a standby that waits at an address."""
         facts = {
             "hostname": self.instance.hostname or "",
             "address": self.instance.address or "",
@@ -108,7 +120,10 @@ class Context:
             "datastore_manager": self.instance.version.manager,
             "ram": str(self.flavor().ram),
         }
-        return self.guests.files(self.instance.id, facts, self._volume_facts())
+        settings = self._volume_facts()
+        if waits_at:
+            settings |= {"listen_address": waits_at, "takes_over": facts["address"]}
+        return self.guests.files(self.instance.id, facts, settings)
 
     def _volume_facts(self) -> dict[str, str]:
         """Say what the agent has to know to find its volume; nothing where that is in its place already."""

@@ -1,7 +1,7 @@
 """Delete: the server, the volume and the address go, in that order; the row is hidden at the end.
 
 1. stop_database  the database is stopped cleanly, where the guest still answers
-2. server         the server and every process of it
+2. server         the server and every process of it, and the one that an upgrade made or kept beside it
 3. volume         the data, and its snapshots
 4. network        the address
 5. finish         the instance can't be found any more
@@ -43,9 +43,10 @@ def stop_database(ctx: Context) -> Outcome:
 
 def server(ctx: Context) -> Outcome:
     """Remove the server, also one that was made and never recorded."""
-    handle = ctx.instance.server or ctx.provider.find_server(ctx.name)
-    if handle is not None:
-        ctx.provider.destroy_server(handle)
+    found = [ctx.instance.server, *(ctx.provider.find_server(name) for name in ctx.server_names)]
+    for number, handle in enumerate(found):
+        if handle is not None and handle not in found[:number]:
+            ctx.provider.destroy_server(handle)
     return Done(record={"server": None})
 
 
@@ -58,10 +59,11 @@ def volume(ctx: Context) -> Outcome:
 
 
 def network(ctx: Context) -> Outcome:
-    """Give the address back."""
-    handle = ctx.instance.port or ctx.provider.find_port(ctx.name)
-    if handle is not None:
-        ctx.provider.destroy_port(handle)
+    """Give the address back, and that of a standby."""
+    handles = (ctx.instance.port or ctx.provider.find_port(ctx.name), ctx.provider.find_port(ctx.second_name))
+    for handle in handles:
+        if handle is not None:
+            ctx.provider.destroy_port(handle)
     return Done(record={"port": None})
 
 

@@ -8,7 +8,7 @@ from instar.control.providers.base import Abilities, FlavorSpec
 from instar.control.store.sealing import Sealer
 from instar.control.store.session import Store
 from instar.wire.agent import TextOrderingPolicy
-from instar.wire.plans import OnFailure, SnapshotPolicy
+from instar.wire.plans import OnFailure, SnapshotPolicy, StrategyPolicy
 
 UNLIMITED: Mapping[str, int] = {"instances": -1, "volumes": -1, "ram": -1, "backups": -1}
 """A quota for every resource there is: -1 is no limit."""
@@ -36,6 +36,7 @@ class UpgradeDefaults:
     snapshot: SnapshotPolicy = "auto"
     on_failure: OnFailure = "error"
     text_ordering: TextOrderingPolicy = "rebuild"
+    strategy: StrategyPolicy = "rebuild"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
+from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Wait
 from instar.control.operations.context import Context
 from instar.control.providers.base import ServerInfo
 from instar.wire.agent import AgentInfo, JobView, Manifest, ReadBack
@@ -81,7 +81,7 @@ def watched(run: Callable[[Context], Outcome]) -> Callable[[Context], Outcome]:
     def step(ctx: Context) -> Outcome:
         ctx.watch()
         outcome = run(ctx)
-        return replace(outcome, outage=ctx.outage()) if isinstance(outcome, Done | Fail) else outcome
+        return replace(outcome, outage=ctx.outage()) if isinstance(outcome, Done | Fail | Goto) else outcome
 
     return step
 
@@ -112,11 +112,12 @@ def await_agent(ctx: Context, image: str, *, after: str = "") -> Outcome:
         return Wait(LOOK_AGAIN, f"the agent does not answer yet ({error.body.seen or error.body.brief})")
     if after and info.boot_id == after:
         return Wait(LOOK_AGAIN, "the server has not gone down yet")
-    wrong = _wrong_agent(ctx, info, image)
+    wrong = wrong_agent(ctx, info, image)
     return Fail(wrong) if wrong else Done(info.model_dump())
 
 
-def _wrong_agent(ctx: Context, info: AgentInfo, image: str) -> InstarError | None:
+def wrong_agent(ctx: Context, info: AgentInfo, image: str) -> InstarError | None:
+    """Hold the agent that answered against the one that the image holds; None when it is that one."""
     release = _agent_of(ctx, image) or info.agent_version
     expected = {"instance": ctx.instance.id, "image": image, "agent version": release}
     seen = {"instance": info.instance_id, "image": info.image_digest, "agent version": info.agent_version}

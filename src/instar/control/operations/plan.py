@@ -28,7 +28,7 @@ def request(
         instance = lookup.instance(session, caller, instance_id)
         target = versions.find(session, instance.version.datastore_id, version_ref)
         paths.check(instance.version, target, target.datastore.versions)
-        chosen = planning.choose(session, instance, target, options, desk.defaults)
+        chosen = planning.choose(session, instance, target, options, desk)
         inputs = {"version_id": target.id, "version": target.name, "image": versions.image_of(target)}
         submission = Submission(
             actor=caller.user,

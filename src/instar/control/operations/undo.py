@@ -1,7 +1,8 @@
 """What an upgrade keeps for its undoing, for as long as the window is open.
 
 `Instance.undo` holds where it leads back to (version, image, configuration), and the snapshot if the data
-format changed; `reason` is set when nothing leads back. When the window closes, the volume's snapshots go.
+format changed, and the old server if it was replaced; `reason` is set when nothing leads back. When the
+window closes, the volume's snapshots and the instance's second server go.
 """
 
 import time
@@ -10,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
+from instar.control.operations import second_server
 from instar.control.operations.context import Context
 from instar.control.providers.base import Handle
 from instar.wire.errors import InstarError, NeedsConsent
@@ -43,6 +45,7 @@ def record(ctx: Context) -> dict[str, Any]:
         "format_changed": crosses,
         "snapshot": handle if crosses else None,
         "snapshot_at": snapshot.get("taken_at") if crosses else None,
+        "server": ctx.output("standby").get("before"),
         "configuration_id": ctx.instance.configuration_id,
         "settings": ctx.instance.settings,
         "text_ordering": ctx.inputs.get("text_ordering", "rebuild"),
@@ -59,18 +62,24 @@ def _reason(*, crosses: bool, has_snapshot: bool) -> str:
 
 
 def forget(ctx: Context) -> Outcome:
-    """Delete every snapshot of the volume but the one that this operation took."""
+    """Delete every snapshot of the volume but the one that this operation took, and the instance's second
+    server but the one that this operation replaced.
+    """
     kept = ctx.output("snapshot").get("handle")
     return discard(
         ctx, lambda: [one.handle for one in ctx.provider.snapshots(ctx.volume) if one.handle != kept]
     )
 
 
-def discard(ctx: Context, find: Callable[[], Iterable[Handle]]) -> Outcome:
-    """Delete snapshots. What can't be deleted now is left to the periodic closing of undo windows."""
+def discard(ctx: Context, find: Callable[[], Iterable[Handle]], *, servers: bool = True) -> Outcome:
+    """Delete snapshots and servers. What can't be deleted now is left to the periodic closing of undo
+    windows.
+    """
     try:
         for handle in find():
             ctx.provider.destroy_snapshot(handle)
+        if servers and ctx.provider.abilities.replace:
+            second_server.clear(ctx, kept=ctx.output("standby").get("before"))
     except InstarError as error:
         if error.body.retryable and ctx.work.waited < PATIENCE:
             raise

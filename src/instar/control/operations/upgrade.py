@@ -2,11 +2,14 @@
 
 Prepare: the database serves clients, and whatever fails here leaves the instance as it was.
  1. preflight    the plan is made, and held against the one that was agreed to; a finding that blocks refuses
- 2. stage        the image lies, unpacked, where the server runs
+ 2. stage        the image lies, unpacked, where the server runs; or, with strategy replace,
+    make_room    what an earlier upgrade kept of servers goes,
+    standby      another server is booted from the image, with a port of its own, and waits
 Switch: clients are out. Until the rebuild, the way back is to start the database again.
  3. pre_upgrade  the guest checks again, stops the database cleanly, saves configuration to the volume
  4. snapshot     the volume's state is kept, where the plan says so
- 5. rebuild      the provider wipes the root disk and puts the new image in its place
+ 5. rebuild      the provider wipes the root disk and puts the new image in its place; or, with replace,
+    hand_over    the old server is stopped, and the standby gets its volume and port
  6. await_agent  the new image's agent answers, as the one that was expected
  7. post_upgrade the guest restores configuration, upgrades the data files, starts, checks, runs probes
  8. let_in       the guest lets clients in: from here on they may write to the new version
@@ -16,11 +19,13 @@ Settle: clients are served again, on the new image.
 11. forget       what an earlier upgrade kept for its undoing goes
 12. finish       the record changes: this is where the instance's version becomes the new one
 
-A failure in 1 or 2 leaves the instance alone. One in 3 or 4 takes the way back `reinstate`: the old database
-is started again on the old image. One in 5 to 9 ends in ERROR with a fault, and `resume` runs the failed step
-again; with `on_failure=rollback`, or when an operator says so, it leads back onto the old image (see
-`ways_back`). Every step may be repeated: guest work is a named job, the rebuild carries the operation's id as
-its token. Clients are let in by a step of their own, so that the record knows for certain whether they may
+A failure in 1 or 2 leaves the instance alone; from `standby` the way back `withdraw` deletes the new server.
+One in 3 or 4 takes the way back `reinstate`: the old database is started again on the old image. One in 5 to
+9 ends in ERROR with a fault, and `resume` runs the failed step again; with `on_failure=rollback`, or when an
+operator says so, it leads back onto the old image (see `ways_back`). Every step may be repeated: guest work
+is a named job, the rebuild carries the operation's id as its token. The instance's server on record is the
+new one from the end of `hand_over` on; the old one is kept, stopped, for as long as the upgrade can be
+undone. Clients are let in by a step of their own, so that the record knows for certain whether they may
 have written to the new version: what they wrote is never reverted unasked.
 """
 
@@ -28,7 +33,7 @@ from dataclasses import replace
 from typing import Any
 
 from instar.control.catalog import parameters, paths, renames, versions
-from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
+from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
 from instar.control.operations import (
     configuration_move,
@@ -36,6 +41,7 @@ from instar.control.operations import (
     lookup,
     planning,
     probes,
+    second_server,
     undo,
     upgrade_checks,
     ways_back,
@@ -75,7 +81,7 @@ def request(
         paths.check(instance.version, target, target.datastore.versions)
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
-        chosen = planning.choose(session, instance, target, options, desk.defaults)
+        chosen = planning.choose(session, instance, target, options, desk)
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,
@@ -120,17 +126,21 @@ def preflight(ctx: Context) -> Outcome:
     error = planning.refusal(plan, force=force) or planning.changed_since(ctx, ctx.inputs["plan"], plan)
     if error or sight.image_after is None or sight.read_back is None:
         return Fail(error or InstarError("The upgrade was refused before any downtime"))
-    return Done(
-        {
-            "plan": plan.model_dump(mode="json", exclude={"basis", "text_ordering", "steps", "findings"}),
-            "format_changes": plan.format_changes,
-            "settings": configuration_move.settings(ctx.instance, plan),
-            "manifest": sight.image_after.model_dump(),
-            "before": sight.read_back.model_dump(),
-            "findings": [finding.model_dump(mode="json") for finding in plan.findings],
-            "overridden": [finding.model_dump(mode="json") for finding in over],
-        },
-        details={"overridden": [finding.seen for finding in over]} if over else {},
+    return _branch(
+        ctx,
+        Done(
+            {
+                "plan": plan.model_dump(mode="json", exclude={"basis", "text_ordering", "steps", "findings"}),
+                "format_changes": plan.format_changes,
+                "settings": configuration_move.settings(ctx.instance, plan),
+                "manifest": sight.image_after.model_dump(),
+                "before": sight.read_back.model_dump(),
+                "findings": [finding.model_dump(mode="json") for finding in plan.findings],
+                "overridden": [finding.model_dump(mode="json") for finding in over],
+            },
+            details={"overridden": [finding.seen for finding in over]} if over else {},
+        ),
+        replace="make_room",
     )
 
 
@@ -138,8 +148,25 @@ def stage(ctx: Context) -> Outcome:
     """Bring the image to where the server runs."""
     staging = ctx.provider.stage(ctx.server, ctx.inputs["image"])
     if staging.done:
-        return Done()
+        return Goto("pre_upgrade")
     return Wait(0.1, staging.reason or "the image is being brought to the server", moved=staging.moved)
+
+
+def make_room(ctx: Context) -> Outcome:
+    """Delete the server that an earlier upgrade kept: its undo, until this one succeeds, is by a rebuild."""
+    return second_server.make_room(ctx)
+
+
+def standby(ctx: Context) -> Outcome:
+    """Boot the server that is to take over, while the old one serves."""
+    return second_server.boot(ctx, ctx.inputs["image"])
+
+
+def _branch(ctx: Context, outcome: Outcome, *, replace: str) -> Outcome:
+    """Have the strategy's own step follow a step that is done."""
+    if not isinstance(outcome, Done) or ctx.inputs.get("strategy") != "replace":
+        return outcome
+    return Goto(replace, outcome.output, details=outcome.details)
 
 
 # -- switch -------------------------------------------------------------------------------------------------
@@ -176,13 +203,22 @@ def _understood(ctx: Context, engine_after: str) -> list[str]:
 @watched
 def snapshot(ctx: Context) -> Outcome:
     """Keep the volume's state while nobody writes, where the plan says so."""
-    return undo.take_snapshot(ctx) if ctx.output("preflight")["plan"]["snapshot"]["taken"] else Done()
+    taken = ctx.output("preflight")["plan"]["snapshot"]["taken"]
+    return _branch(ctx, undo.take_snapshot(ctx) if taken else Done(), replace="hand_over")
 
 
 @watched
 def rebuild(ctx: Context) -> Outcome:
     """Replace the root disk by the new image; the port and the volume stay."""
-    return guest_steps.rebuild(ctx, ctx.inputs["image"], ctx.work.operation_id)
+    outcome = guest_steps.rebuild(ctx, ctx.inputs["image"], ctx.work.operation_id)
+    return Goto("await_agent", outcome.output, outcome.record) if isinstance(outcome, Done) else outcome
+
+
+@watched
+def hand_over(ctx: Context) -> Outcome:
+    """Stop the old server; the port and the volume go to the new one."""
+    old, new = (ctx.output("standby")[name] for name in ("before", "server"))
+    return second_server.hand_over(ctx, old, new, ctx.work.operation_id)
 
 
 @watched
@@ -281,9 +317,12 @@ STORY: Story[Context] = Story(
     steps=(
         Step("preflight", preflight, Stretch.PREPARE, patience=60, harmless=True),
         Step("stage", stage, Stretch.PREPARE, patience=300, harmless=True),
+        Step("make_room", make_room, Stretch.PREPARE, patience=120, harmless=True),
+        Step("standby", standby, Stretch.PREPARE, patience=900, way_back="withdraw"),
         Step("pre_upgrade", pre_upgrade, Stretch.SWITCH, patience=180, way_back="reinstate"),
         Step("snapshot", snapshot, Stretch.SWITCH, patience=600, way_back="reinstate"),
         Step("rebuild", rebuild, Stretch.SWITCH, patience=600, way_back=ways_back.choose),
+        Step("hand_over", hand_over, Stretch.SWITCH, patience=300, way_back=ways_back.choose),
         Step("await_agent", await_agent, Stretch.SWITCH, patience=300, way_back=ways_back.choose),
         Step("post_upgrade", post_upgrade, Stretch.SWITCH, patience=600, way_back=ways_back.choose),
         Step("let_in", let_in, Stretch.SWITCH, patience=180, way_back=ways_back.choose),
@@ -297,6 +336,7 @@ STORY: Story[Context] = Story(
             Step("reinstate", watched(guest_steps.reinstate), Stretch.SWITCH, patience=180),
             Step("drop_snapshot", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),
         ),
+        (Step("withdraw", ways_back.drop_snapshot, Stretch.PREPARE, patience=300, optional=True),),
         (
             *ways_back.RETURN,
             Step("clear", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),

@@ -3,7 +3,8 @@
 1. stage_return  the old image lies, unpacked and whole, where the server runs
 2. power_off     the server is stopped, cleanly where its guest still listens
 3. revert        the volume is put back to the snapshot, where a newer release has worked on the data files
-4. return_image  the provider puts the old image in place of the new one
+4. return_image  the provider puts the old image in place of the new one; or, where the old server was kept,
+                 that gets its volume and port again, and boots
 5. await_return  the old image's agent answers, as the one that was expected
 6. come_back     the guest sees that the data are the old release's, starts, checks, lets clients in
 7. verify_return what runs is read back and held against the old image
@@ -11,10 +12,11 @@
 None of them needs the new server's guest. `inputs["image_before"]` is the image to go back to.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Wait
-from instar.control.operations import guest_steps, undo
+from instar.control.operations import guest_steps, second_server, undo
 from instar.control.operations.context import Context
 from instar.control.operations.guest_steps import watched
 from instar.control.providers.base import Handle
@@ -24,6 +26,8 @@ from instar.wire.errors import NeedsConsent, NoWayBack
 from instar.wire.plans import SHARED_FILES
 from instar.wire.states import ServerState, Stretch
 
+BEFORE_DATA = ("rebuild", "hand_over", "await_agent")
+"""Steps of an upgrade in which nobody has touched the data yet."""
 AFTER_CLIENTS = ("let_in", "verify")
 """Steps of an upgrade in which clients may have written already, so that a snapshot lacks what they wrote."""
 
@@ -34,7 +38,7 @@ def choose(operation: Operation) -> str:
     The old image can always be put back. Whether the data files can follow depends on how far the new release
     got with them, and on whether clients have written since.
     """
-    if not operation.outputs["preflight"]["format_changes"] or operation.cursor in ("rebuild", "await_agent"):
+    if not operation.outputs["preflight"]["format_changes"] or operation.cursor in BEFORE_DATA:
         return "stage_return"
     snapshot = operation.outputs.get("snapshot") or {}
     if operation.cursor in AFTER_CLIENTS:
@@ -70,6 +74,8 @@ def _after_clients(operation: Operation, snapshot: dict[str, object]) -> str:
 @watched
 def stage_return(ctx: Context) -> Outcome:
     """Bring the old image to where the server runs, before anything is stopped for it."""
+    if second_server.before(ctx):
+        return Done()
     staging = ctx.provider.stage(ctx.server, ctx.inputs["image_before"])
     if staging.done:
         return Done()
@@ -78,13 +84,11 @@ def stage_return(ctx: Context) -> Outcome:
 
 @watched
 def power_off(ctx: Context) -> Outcome:
-    """Stop the server."""
-    ctx.work.check_mine()
-    info = ctx.provider.stop_server(ctx.server, f"{ctx.work.operation_id}.back")
-    if info.state not in (ServerState.STOPPED, ServerState.MISSING):
-        return Wait(
-            guest_steps.LOOK_AGAIN, f"the server is being stopped: {info.state} {info.reason}".rstrip()
-        )
+    """Stop the server, and the other one that this operation may have given its volume to."""
+    for server in second_server.both(ctx):
+        state = second_server.stop(ctx, server, f"{ctx.work.operation_id}.back")
+        if state not in (ServerState.STOPPED, ServerState.MISSING):
+            return Wait(guest_steps.LOOK_AGAIN, f"the server is being stopped: {state}")
     return Done()
 
 
@@ -115,8 +119,22 @@ def _snapshot_to_revert_to(ctx: Context) -> Handle | None:
 
 @watched
 def return_image(ctx: Context) -> Outcome:
-    """Put the old image in place."""
+    """Have the old server serve again, where it was kept; else put the old image in place."""
+    old = second_server.before(ctx)
+    if old is not None:
+        return _hand_back(ctx, old)
     return guest_steps.rebuild(ctx, ctx.inputs["image_before"], f"{ctx.work.operation_id}.back")
+
+
+def _hand_back(ctx: Context, old: Handle) -> Outcome:
+    token = f"{ctx.work.operation_id}.back"
+    giver = next((each for each in second_server.both(ctx) if each != old), old)
+    handed = second_server.hand_over(ctx, giver, old, token) if giver != old else Done()
+    if not isinstance(handed, Done):
+        return handed
+    ctx.work.check_mine()
+    outcome = guest_steps.up(ctx.provider.reboot_server(old, token), "boot of the old server", "booted")
+    return replace(outcome, record={"server": old}) if isinstance(outcome, Done) else outcome
 
 
 @watched
@@ -170,9 +188,13 @@ def record_of(seen: dict[str, object]) -> dict[str, object]:
 
 
 def drop_snapshot(ctx: Context) -> Outcome:
-    """Delete the snapshot that a failed upgrade no longer needs, and stop watching."""
+    """Delete the snapshot and the server that a failed upgrade no longer needs, and stop watching."""
     ctx.outages.end(ctx.work.operation_id)
-    return undo.discard(ctx, lambda: filter(None, [_own_snapshot(ctx)]))
+    return undo.discard(ctx, lambda: filter(None, [_own_snapshot(ctx)]), servers=_replaced(ctx))
+
+
+def _replaced(ctx: Context) -> bool:
+    return "make_room" in ctx.work.outputs
 
 
 def _own_snapshot(ctx: Context) -> Handle | None:

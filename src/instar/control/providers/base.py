@@ -121,14 +121,15 @@ class ServerSpec:
     """What `ensure_server` makes: `name` is derived from our ids; `files` maps paths below the root to text.
 
     `title` is what people call it; it need not be unique, and only people look at it. Files are readable by
-    the server's own user only.
+    the server's own user only. Without a `volume`, which takes the ability `replace`, it is a standby: its
+    guest waits until it is given one.
     """
 
     name: str
     image: str
     flavor: FlavorSpec
     port: Port
-    volume: Handle
+    volume: Handle | None
     files: dict[str, str] = field(repr=False)
     title: str = ""
 
@@ -274,6 +275,15 @@ class Provider(Protocol):
         The guest's database was stopped before: the server may boot again for it. A server that has the size
         is left alone, but for what was begun. Raises ProviderError for a STOPPED one, NotSupported without
         the ability.
+        """
+
+    def hand_over(self, old: Handle, new: Handle, volume: Handle, port: Handle) -> Progress:
+        """Give the volume and the port of `old` to `new`, a server without a volume; repeat until done.
+
+        `old` is STOPPED and stays so, or it is MISSING; `new` may run, and its guest finds what it is given
+        without booting; a port that `new` had may be destroyed afterwards. May be begun again after a crash
+        at any point, and called the other way round to go back. Raises ProviderError, with nothing changed,
+        for an `old` that runs or a `new` that is missing; NotSupported without the ability `replace`.
         """
 
     def destroy_server(self, handle: Handle) -> None:

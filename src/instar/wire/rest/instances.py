@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, model_validator
 
 from instar.wire.agent import TextOrderingPolicy
-from instar.wire.plans import Method, OnFailure, SnapshotPolicy, UpgradeOptions
+from instar.wire.plans import Method, OnFailure, SnapshotPolicy, StrategyPolicy, UpgradeOptions
 from instar.wire.rest.base import Answer, FlavorRef, Host, Link, Name, Request, VolumeSize
 
 
@@ -98,6 +98,11 @@ class UpdateInstance(Request):
         description="ours: what becomes of indexes that a library orders otherwise; with datastore_version "
         "only",
     )
+    upgrade_strategy: StrategyPolicy | None = Field(
+        default=None,
+        description="ours: whether the server is rebuilt, or another one takes its place; with "
+        "datastore_version only",
+    )
     upgrade_plan: str | None = Field(
         default=None,
         min_length=1,
@@ -121,6 +126,7 @@ class UpdateInstance(Request):
             snapshot=self.upgrade_snapshot,
             on_failure=self.upgrade_on_failure,
             text_ordering=self.upgrade_text_ordering,
+            strategy=self.upgrade_strategy,
             plan=self.upgrade_plan,
             force=bool(self.upgrade_force),
         )

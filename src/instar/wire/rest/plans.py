@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from instar.wire.agent import Probe, ProbeResult, TextOrderingPolicy
-from instar.wire.plans import Method, OnFailure, Plan, SnapshotPolicy
+from instar.wire.plans import Method, OnFailure, Plan, SnapshotPolicy, StrategyPolicy
 from instar.wire.rest.base import Answer, Link, Name, Request
 
 ProbeName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$")]
@@ -18,6 +18,9 @@ class NewPlan(Request):
     on_failure: OnFailure | None = None
     text_ordering: TextOrderingPolicy | None = Field(
         default=None, description="what becomes of indexes that a library orders otherwise"
+    )
+    strategy: StrategyPolicy | None = Field(
+        default=None, description="whether the server is rebuilt, or another one takes its place"
     )
 
 

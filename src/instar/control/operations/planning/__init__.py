@@ -5,6 +5,7 @@ sight           what is seen: records, images, machine, guest
 machine         what provider, volume, flavor and database have against it
 configuration   the instance's values against the target's catalogue
 software        extensions and the ordering of text
+strategies      how the new image takes the old one's place, and what each way would cost
 snapshots       whether one is taken, and what that costs
 reversibility   what leads back from each step, the point of no return, what can be undone
 history         what earlier upgrades took

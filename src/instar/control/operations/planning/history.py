@@ -33,16 +33,18 @@ def sort_of(
     *,
     copied: bool,
     rebuilt: bool = False,
+    replaced: bool = False,
 ) -> str:
     """Name what is alike: engine, change of format (None: it stays), method, size class of the data.
 
     The method counts where the format changes only; `copied` says that a snapshot is copied meanwhile,
-    `rebuilt` that indexes are rebuilt.
+    `rebuilt` that indexes are rebuilt, `replaced` that another server takes over.
     """
     parts = [manager, "->".join(crossing) if crossing else "same", method if crossing else "-"]
     parts.append(_size_class(data_bytes))
     parts += ["snapshot copied"] if copied else []
-    return "|".join([*parts, "indexes rebuilt"] if rebuilt else parts)
+    parts += ["indexes rebuilt"] if rebuilt else []
+    return "|".join([*parts, "replace"] if replaced else parts)
 
 
 def _size_class(data_bytes: int | None) -> str:

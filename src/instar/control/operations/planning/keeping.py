@@ -7,9 +7,10 @@ from sqlalchemy.orm import Session
 
 from instar.control.catalog import managers
 from instar.control.operations.context import Context
-from instar.control.operations.desk import UpgradeDefaults
+from instar.control.operations.desk import Desk
 from instar.control.store import plans
 from instar.control.store.tables import DatastoreVersion, Instance, PlanRow
+from instar.control.operations.planning import strategies
 from instar.wire.errors import BadRequest, InstarError, Vetoed
 from instar.wire.plans import Plan, UpgradeOptions, changes
 
@@ -21,12 +22,12 @@ def choose(
     instance: Instance,
     target: DatastoreVersion,
     options: UpgradeOptions,
-    defaults: UpgradeDefaults,
+    desk: Desk,
 ) -> UpgradeOptions:
     """Fill in what a request leaves open: from the plan that it names, else from the defaults.
 
     Raises BadRequest, naming the field, for a method that the engine does not have, and for a plan that is
-    not known or is another upgrade's.
+    not known or is another upgrade's; NotSupported for a strategy that the provider does not have.
     """
     methods = managers.find(instance.version.manager).methods
     if options.method not in (None, *methods):
@@ -35,16 +36,20 @@ def choose(
             remedy=f"Leave it out: its data files cross to another format by {' or '.join(methods)}.",
         )
     given = options.model_dump(exclude_none=True)
+    if options.plan and options.strategy == "auto":
+        del given["strategy"]
     planned = _planned(session, instance, target, options) if options.plan else {}
-    for name in ("method", "snapshot", "on_failure", "text_ordering"):
+    for name in ("method", "snapshot", "on_failure", "text_ordering", "strategy"):
         if planned and given.get(name, planned[name]) != planned[name]:
             raise BadRequest(
                 f"instance.upgrade_{name}: is not the plan's",
                 seen=f"{given[name]} instead of {planned[name]}",
                 remedy="Leave it out, or make a plan with it.",
             )
-    usual: dict[str, Any] = {"method": methods[0], **asdict(defaults)}
-    return UpgradeOptions.model_validate(usual | given | planned)
+    usual: dict[str, Any] = {"method": methods[0], **asdict(desk.defaults)}
+    chosen = usual | given | planned
+    chosen["strategy"] = strategies.choose(chosen["strategy"], desk.abilities)
+    return UpgradeOptions.model_validate(chosen)
 
 
 def _planned(
@@ -64,6 +69,7 @@ def _planned(
         "snapshot": row.body["snapshot"]["policy"],
         "on_failure": row.body["on_failure"],
         "text_ordering": row.body["text_ordering"].get("policy", "rebuild"),
+        "strategy": row.body.get("strategy", "rebuild"),
         "plan": row.hash,
     }
 

@@ -1,6 +1,6 @@
 """Makes a plan: looks at everything, gathers every finding, decides what would be done."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,15 +16,25 @@ from instar.control.operations.planning import (
     reversibility,
     snapshots,
     software,
+    strategies,
 )
 from instar.control.operations.planning.sight import Sight, look
 from instar.control.operations.planning.wanted import Wanted
 from instar.control.operations.probes import registered
 from instar.wire.errors import Finding, InstarError, Severity
-from instar.wire.plans import Forecast, Plan, PlannedSnapshot, TextOrdering, Translation, hash_of
+from instar.wire.plans import (
+    Forecast,
+    Plan,
+    PlannedSnapshot,
+    PlannedStrategy,
+    Strategy,
+    TextOrdering,
+    Translation,
+    hash_of,
+)
 
 FUTILE = frozenset(
-    {"path", "operation", "status", "image", "server", "agent", "guest", "database", "volume", "flavor"}
+    {"path", "operation", "status", "image", "server", "agent", "guest", "database", "volume", "flavor", "strategy"}
 )
 """Checks whose findings no force goes over: what they have found missing is what the upgrade is made of."""
 _WEIGHT = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}
@@ -41,10 +51,10 @@ def make(ctx: Context, wanted: Wanted, sight: Sight | None = None) -> Plan:
     snapshot = snapshots.decide(wanted, ctx.provider.abilities, sight.volume, format_changes=changes)
     with ctx.store.read() as session:
         snapshot = _timed(session, snapshot)
-        forecast = history.forecast(session, _sort(ctx, wanted, sight, snapshot))
+        compared = list(_strategies(ctx, session, wanted, sight, snapshot))
         ordering = software.text_ordering(sight, wanted.text_ordering, history.rebuild_rates(session))
         created = ctx.store.now(session)
-    return _plan(ctx, wanted, sight, snapshot, ordering, forecast, created)
+    return _plan(ctx, wanted, sight, snapshot, ordering, compared, created)
 
 
 def refusal(plan: Plan, *, force: bool = False) -> InstarError | None:
@@ -67,13 +77,14 @@ def _plan(
     sight: Sight,
     snapshot: PlannedSnapshot,
     ordering: TextOrdering,
-    forecast: Forecast,
+    compared: list[PlannedStrategy],
     created: float,
 ) -> Plan:
     from instar.control.operations.upgrade import STORY  # which makes plans itself
 
     format_ = {"format_changes": _format_changes(ctx, sight), "snapshot": snapshot.taken}
-    point = reversibility.point_of_no_return(wanted, [step.name for step in STORY.steps], **format_)
+    story = strategies.steps_of(wanted.strategy, STORY.steps)
+    point = reversibility.point_of_no_return(wanted, [step.name for step in story], **format_)
     translated = configuration.translations(ctx, sight)
     found = _sorted(_findings(ctx, wanted, sight, snapshot, point, translated, ordering))
     basis = _basis(ctx, wanted, sight, snapshot) | configuration.basis(ctx, sight, translated)
@@ -90,16 +101,18 @@ def _plan(
         format_changes=format_["format_changes"],
         method=wanted.method,
         on_failure=wanted.on_failure,
+        strategy=wanted.strategy,
         snapshot=snapshot,
         allowed=not any(finding.severity is Severity.BLOCK for finding in found),
         findings=found,
-        steps=reversibility.steps(STORY.steps, point, **format_),
+        steps=reversibility.steps(story, point, **format_),
         point_of_no_return=point,
         undo=reversibility.undo(ctx.undo_window if window is None else window, **format_),
         configuration=translated,
         text_ordering=ordering,
         probes=sight.facts.probes,
-        forecast=forecast,
+        forecast=next(each.forecast for each in compared if each.chosen),
+        strategies=compared,
         basis=basis,
     )
 
@@ -115,6 +128,7 @@ def _findings(
 ) -> Iterable[Finding]:
     yield from sight.findings
     yield from machine.findings(ctx, wanted, sight)
+    yield from strategies.findings(ctx, wanted)
     yield from snapshots.findings(snapshot, sight.volume)
     yield from configuration.findings(ctx, sight, translated)
     yield from software.extensions(sight)
@@ -145,7 +159,7 @@ def _basis(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot
         "extensions": sight.read_back.extensions if sight.read_back else {},
         "probes": {probe.name: probe.model_dump() for probe in registered(instance)},
         "flavor": instance.flavor_id,
-        "strategy": "rebuild",
+        "strategy": wanted.strategy,
         "method": wanted.method,
         "snapshot_policy": wanted.snapshot,
         "snapshot_taken": snapshot.taken,
@@ -172,7 +186,18 @@ def _timed(session: Session, snapshot: PlannedSnapshot) -> PlannedSnapshot:
     return snapshot.model_copy(update={"seconds": seconds})
 
 
-def _sort(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot) -> str:
+def _strategies(
+    ctx: Context, session: Session, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot
+) -> Iterator[PlannedStrategy]:
+    def forecast(strategy: Strategy) -> Forecast:
+        return history.forecast(session, _sort(ctx, wanted, sight, snapshot, strategy))
+
+    window = ctx.instance.undo_window
+    until = reversibility.kept_for(ctx.undo_window if window is None else window)
+    return strategies.compare(ctx, wanted, forecast, until)
+
+
+def _sort(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot, strategy: Strategy) -> str:
     return history.sort_of(
         ctx.instance.version.manager,
         _crossing(ctx, sight),
@@ -180,4 +205,5 @@ def _sort(ctx: Context, wanted: Wanted, sight: Sight, snapshot: PlannedSnapshot)
         sight.data_bytes,
         copied=snapshot.taken and not snapshot.instant,
         rebuilt=bool(sight.facts.indexes_at_risk) and wanted.text_ordering == "rebuild",
+        replaced=strategy == "replace",
     )

@@ -7,12 +7,14 @@ from instar.control.operations.context import Context
 from instar.control.operations.planning.wanted import Wanted
 from instar.wire.errors import Finding, Severity
 from instar.wire.plans import SHARED_FILES, PlannedStep
+from instar.wire.states import Stretch
 
 CONVERTS = "post_upgrade"
 """The step in which data files cross to the new format; clients are let in after it."""
 TAKES_SNAPSHOT = "snapshot"
 
 _LEFT_ALONE = "nothing was changed: the database goes on serving"
+_WITHDRAWN = "nothing was changed: the database goes on serving, and the new server is deleted"
 _REINSTATED = "the old database is started again, on the old image"
 _NOT_TOUCHED = "back onto the old image; the data were not touched"
 _KEPT = "back onto the old image, with every write kept"
@@ -54,7 +56,7 @@ def _way(step: Step[Context], place: int, format_changes: bool, snapshot: bool) 
     if step.harmless:
         return _LEFT_ALONE
     if isinstance(step.way_back, str):
-        return _REINSTATED
+        return _REINSTATED if step.stretch == Stretch.SWITCH else _WITHDRAWN
     if step.way_back is None:
         return _LATER
     if place < 0:
@@ -79,6 +81,11 @@ def undo(window: float, *, format_changes: bool, snapshot: bool) -> str:
         f"{until}, `instar rollback` goes back to the snapshot: what was written since is lost, "
         "which has to be accepted."
     )
+
+
+def kept_for(window: float) -> str:
+    """Say how long is kept what an undo needs."""
+    return f"until {_told(window)} after success" if window > 0 else "until it is done"
 
 
 def findings(wanted: Wanted, point: str | None, *, has_old_image: bool) -> Iterator[Finding]:

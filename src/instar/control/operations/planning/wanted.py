@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from instar.wire.agent import TextOrderingPolicy
-from instar.wire.plans import Method, OnFailure, SnapshotPolicy
+from instar.wire.plans import Method, OnFailure, SnapshotPolicy, Strategy
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,7 @@ class Wanted:
     snapshot: SnapshotPolicy = "auto"
     on_failure: OnFailure = "error"
     text_ordering: TextOrderingPolicy = "rebuild"
+    strategy: Strategy = "rebuild"
 
     @classmethod
     def of(cls, inputs: Mapping[str, Any]) -> "Wanted":

@@ -23,8 +23,14 @@ class FakeProvider(FakeServers, FakePorts):
             resize_server=True,
             extend_volume=True,
             enforces_volume_size=True,
+            replace=True,
             limits_access=True,
         )
+
+    def answering(self, address: str) -> str | None:
+        """Name the server that has an address."""
+        ports = {port.handle["name"] for port in self._ports.values() if port.address == address}
+        return next((server.name for server in self.servers.values() if server.port in ports), None)
 
     @classmethod
     def from_settings(cls, section: Mapping[str, Any]) -> "FakeProvider":

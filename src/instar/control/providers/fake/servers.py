@@ -1,4 +1,4 @@
-"""The fake's servers: `on_boot` and `on_stop` let fake guests follow them."""
+"""The fake's servers: `on_boot`, `on_stop` and `on_volume` let fake guests follow them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,12 +16,14 @@ class FakeServer:
     """A server: `disk` is its root disk, wiped by a rebuild; `polls` inquiries are left until it is up.
 
     `sizes` are the flavors that it was changed to; `rebuilds`, `reboots` and `stops` are the tokens of those
-    that were carried out, oldest first; `halted` is a server that was stopped and is to stay so.
+    that were carried out, oldest first; `halted` is a server that was stopped and is to stay so; `port` is the
+    name of the port that it has, empty without one.
     """
 
     name: str
     image: str
     files: dict[str, str]
+    port: str
     volume: Handle | None
     flavor: str = ""
     sizes: list[str] = field(default_factory=list)
@@ -44,6 +46,7 @@ class FakeServers(FakeImages, FakeVolumes):
         self.servers: dict[str, FakeServer] = {}
         self.on_boot: Callable[[str, str, dict[str, str]], None] = lambda name, image, files: None
         self.on_stop: Callable[[str], None] = lambda name: None
+        self.on_volume: Callable[[str, bool], None] = lambda name, there: None
 
     # accidents
 
@@ -82,8 +85,10 @@ class FakeServers(FakeImages, FakeVolumes):
         self._image(spec.image)
         _check_files(spec.files)
         if spec.name not in self.servers:
-            server = FakeServer(spec.name, spec.image, dict(spec.files), None, spec.flavor.id)
-            self._attach(server, spec.volume)
+            port = name_of(spec.port.handle, "port")
+            server = FakeServer(spec.name, spec.image, dict(spec.files), port, None, spec.flavor.id)
+            if spec.volume is not None:
+                self._attach(server, spec.volume)
             self.servers[spec.name] = server
             self._boot(server, "ensure_server")
         return self._info(spec.name)
@@ -156,6 +161,22 @@ class FakeServers(FakeImages, FakeVolumes):
             server.sizes.append(flavor.id)
             self._boot(server, "resize_server")
         return self._info(server.name)
+
+    @verb
+    def hand_over(self, old: Handle, new: Handle, volume: Handle, port: Handle) -> Progress:
+        """Move volume and port: at once, or one at a time where `slow` was dialled."""
+        giver, taker = self.servers.get(name_of(old, "server")), self._server(new)
+        if giver and (giver.up or giver.polls or not giver.halted):
+            raise ProviderError(f"Server {giver.name} is not stopped", remedy="stop it first")
+        if giver and self._volume(volume).info.attached_to == giver.name:
+            self._detach(giver.name, volume)
+            if self.dials.polls.get("hand_over"):
+                return Progress(False, 1, "the volume is detached")
+        self._attach(taker, volume)
+        taker.port = name_of(port, "port")
+        if giver and giver.port == taker.port:
+            giver.port = ""
+        return Progress(done=True)
 
     @verb
     def destroy_server(self, handle: Handle) -> None:
@@ -232,6 +253,7 @@ class FakeServers(FakeImages, FakeVolumes):
             raise ProviderError(f"Server {server.name} has a volume", seen=str(server.volume))
         server.volume = handle
         self._change(volume, attached_to=server.name)
+        self.on_volume(server.name, True)
 
     def _detach(self, server: str, handle: Handle) -> None:
         volume = self._volumes.get(name_of(handle, "volume"))
@@ -239,6 +261,7 @@ class FakeServers(FakeImages, FakeVolumes):
             self._change(volume, attached_to=None)
             if server in self.servers:
                 self.servers[server].volume = None
+                self.on_volume(server, False)
 
 
 def _check_files(files: dict[str, str]) -> None:
