@@ -9,7 +9,7 @@ from life_stories import TALES, Tale
 from small_world import CALLER, SmallWorld, small_world
 from taps import Killed, Tap, passing_error, refusal
 
-from instar.control.operations import resume, turn_back
+from instar.control.operations import close_undo, resume, turn_back
 from instar.control.operations.stories import STORIES
 
 CELLS = tuple(all_cells())
@@ -96,8 +96,16 @@ def test_what_was_refused_leaves_a_way_on(cell: Cell) -> None:
         if is_optional(cell):  # what could not be deleted is kept, until the closing of undo windows comes by
             seen["machine"]["snapshots"] = rehearsal.seen["machine"]["snapshots"]
             seen["record"]["window"] = rehearsal.seen["record"]["window"]
+            seen["leaks"] = left_when_windows_are_closed(world, instance_id)
         assert seen == rehearsal.seen
     fault_rows.write(row(cell, rehearsal.end, way))
+
+
+def left_when_windows_are_closed(world: SmallWorld, instance_id: str) -> list[str]:
+    world.leaps.leapt += 7 * 86400
+    close_undo.close_due(world.house.store)
+    world.settle()
+    return picture.leaks(world, world.instance(instance_id))
 
 
 def row(cell: Cell, end: str, way: str) -> Row:

@@ -51,6 +51,10 @@ class Disk:
             self._size = device.size
         self._released.unlink(missing_ok=True)
 
+    def is_there(self) -> bool:
+        """Tell whether this machine has a disk that bears its id."""
+        return block_device.find(self._id, self._system) is not None
+
     def check(self) -> None:
         """See to it that it is mounted, and no other one in its place."""
         if _mounted(self._path) is None:

@@ -29,6 +29,7 @@ class Facts:
     manager: str
     listen_address: str
     listen_port: int
+    takes_over: str
     holder: Volume
     manifest: wire.Manifest
     facts: dict[str, str] = field(default_factory=dict)
@@ -84,6 +85,7 @@ def load(root: Path) -> Facts:
         manager=guest.text("datastore_manager", manifest.manager),
         listen_address=agent.text("listen_address", address),
         listen_port=agent.port("port", wire.PORT),
+        takes_over=agent.values.get("takes_over", "").strip(),
         holder=volume.make(kind, data, volume_id, root / _BOOT),
         manifest=manifest,
         facts=guest.values,

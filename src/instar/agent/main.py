@@ -2,7 +2,7 @@
 
 1. Reads what was injected below the root, and the image's manifest; stops being root, where it is told to.
 2. Picks the datastore plug-in that the manifest names.
-3. Binds the guest API; from then on this is the server's one agent.
+3. Binds the guest API; from then on this is the server's one agent. A standby waits for its volume first.
 4. Brings the database back if it should run, and looks after it.
 5. On SIGTERM stops the database cleanly and ends.
 """
@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from instar.agent import facts as injected
-from instar.agent import hooks, privilege, server, tls
+from instar.agent import hooks, privilege, server, standby, tls
 from instar.agent.datastores.base import Datastore
 from instar.agent.jobs import Jobs
 from instar.agent.keeper import Keeper
@@ -65,7 +65,17 @@ def _serve(root: Path, user: str | None) -> None:
     datastore = load_datastore(facts)
     jobs = Jobs(root / "var/lib/instar/jobs", lambda hook, params: hooks.bind(datastore, hook, params))
     api = server.Api(_info(facts, root), datastore, jobs)
-    listening = server.make_server(facts.listen_address, facts.listen_port, api, tls.server_context(root))
+    context = tls.server_context(root)
+
+    def bind(address: str, api: server.Api) -> server.Server:
+        return server.make_server(address, facts.listen_port, api, context)
+
+    if facts.takes_over:
+        listening = standby.take_over(facts, api, bind, ended)
+    else:
+        listening = bind(facts.listen_address, api)
+    if listening is None:
+        return
     threading.Thread(target=listening.serve, name="server", daemon=True).start()
     _log.info("listening: address=%s port=%d instance=%s", *listening.bind_addr[:2], facts.instance_id)
     keeper = Keeper(datastore, jobs)

@@ -77,6 +77,10 @@ class _Asked:
         """Look at it."""
         self._volume.check()
 
+    def is_there(self) -> bool:
+        """Look whether there is one."""
+        return self._volume.is_there()
+
     def release(self) -> None:
         """Have it released."""
         self._ask({"do": "release"})

@@ -23,6 +23,9 @@ class Volume(Protocol):
     def check(self) -> None:
         """See to it that the volume is in place, at once and without changing anything."""
 
+    def is_there(self) -> bool:
+        """Tell whether there is a volume that could be taken, at once and without changing anything."""
+
     def release(self) -> None:
         """Let go of the volume; nothing of it is held any more."""
 
@@ -43,9 +46,13 @@ class Directory:
         """See to it that it is there."""
         self.check()
 
+    def is_there(self) -> bool:
+        """Tell whether its provider has put it in place."""
+        return self._path.is_dir()
+
     def check(self) -> None:
         """See to it that it is there."""
-        if not self._path.is_dir():
+        if not self.is_there():
             raise GuestError(
                 "The data volume is not there",
                 seen=f"no directory at {self._path}",

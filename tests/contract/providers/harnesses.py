@@ -82,9 +82,18 @@ class FakeHarness:
             self.provider.add_image(_manifest("new"), PARAMETERS),
         ]
         self.provider.on_boot = self._boot
+        self.provider.on_volume = self._volume
+
+    def _volume(self, name: str, there: bool) -> None:
+        server = self.provider.servers.get(name)
+        if there and server and server.up:
+            self._boot(name, server.image, server.files)
 
     def _boot(self, name: str, image: str, _files: dict[str, str]) -> None:
-        content = self.provider.content(self.provider.servers[name].volume or {})
+        volume = self.provider.servers[name].volume
+        if volume is None:  # a standby's boot is told of when it has one
+            return
+        content = self.provider.content(volume)
         content["boots"] = content.get("boots", "") + f"{image}\n"
 
     def reopen(self) -> Provider:

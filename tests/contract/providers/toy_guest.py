@@ -13,7 +13,7 @@ from instar.wire.image_digest import image_digest
 INTERPRETER = "/usr/bin/python3" if os.access("/usr/bin/python3", os.X_OK) else sys.executable
 
 AGENT = """#!{interpreter} -IS
-import os, signal, sys
+import os, signal, sys, time
 root = sys.argv[2]
 data = root + "/var/lib/instar/data"
 
@@ -38,6 +38,8 @@ def stop(*_):
     note("stops", "{name}")
     sys.exit(0)
 
+while not os.path.isdir(data):
+    time.sleep(0.01)
 note("pids", str(os.getpid()))
 daemon("/bin/sleep", dict(os.environ), "/")        # has its marker
 daemon("/bin/sleep", {{}}, root)                     # has its working directory

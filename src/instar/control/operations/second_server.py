@@ -29,17 +29,16 @@ def boot(ctx: Context, image: str) -> Outcome:
     """
     ctx.work.check_mine()
     port = ctx.provider.ensure_port(ctx.second_name, ctx.port.hostname)
-    ctx.work.check_mine()
-    info = ctx.provider.ensure_server(
-        ServerSpec(
-            name=ctx.output("make_room")["name"],
-            image=image,
-            flavor=ctx.flavor(),
-            port=port,
-            volume=None,
-            files=ctx.files(waits_at=port.address),
-        )
+    spec = ServerSpec(
+        name=ctx.output("make_room")["name"],
+        image=image,
+        flavor=ctx.flavor(),
+        port=port,
+        volume=None,
+        files=ctx.files(waits_at=port.address),
     )
+    ctx.work.check_mine()
+    info = ctx.provider.ensure_server(spec)
     outcome = guest_steps.up(info, "boot of the new server", "booted")
     if not isinstance(outcome, Done):
         return outcome

@@ -51,6 +51,9 @@ class Servers(Protocol):
     def resize(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
         """Give a server another size."""
 
+    def hand_over(self, old: Handle, new: Handle, volume: Handle) -> Progress:
+        """Give a server's volume to another."""
+
     def destroy(self, handle: Handle) -> None:
         """Delete a server."""
 
@@ -234,6 +237,11 @@ class DirectoryProvider:
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
         """Change the server's size; its root disk, port and volume stay. Repeat until ACTIVE."""
         return self._servers.resize(handle, flavor)
+
+    @told
+    def hand_over(self, old: Handle, new: Handle, volume: Handle, port: Handle) -> Progress:
+        """Give the volume and the port of `old` to `new`; repeat until done."""
+        return self._servers.hand_over(old, new, volume)
 
     @told
     def destroy_server(self, handle: Handle) -> None:

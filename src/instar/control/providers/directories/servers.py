@@ -11,7 +11,7 @@ from instar.control.providers.base import Handle, Progress
 from instar.control.providers.directories.handles import Handles, key_of
 from instar.control.providers.directories.registry import Registry
 from instar.control.providers.directories.volumes import Volumes
-from instar.wire.errors import ProviderError
+from instar.wire.errors import NotSupported, ProviderError
 from instar.wire.states import ServerState
 
 HALTED = {
@@ -82,6 +82,10 @@ class KeptServers(Generic[R]):
         """Tell whether anything of a server runs, whatever its record says, as far as that can be seen."""
         return False
 
+    def hand_over(self, old: Handle, new: Handle, volume: Handle) -> Progress:
+        """Refuse, where a server's volume is settled when it is made."""
+        raise NotSupported("This provider can't hand a volume from one server to another")
+
     def _present(self, key: str) -> R:
         record = self.registry.found(key)
         if record.leaving:
@@ -104,7 +108,7 @@ class KeptServers(Generic[R]):
     def _check_volume(self, record: R) -> None:
         """See to it that a server that was stopped can be started on its volume."""
         if record.halt and record.volume:
-            self._volumes.check_whole(record.volume)
+            self._volumes.check_whole(record.volume, record.uid)
 
     def _check_attachment(self, record: R, volume: Handle) -> None:
         if record.volume and record.volume["key"] != self._handles.key(volume, "volume"):

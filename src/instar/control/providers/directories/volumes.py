@@ -94,9 +94,7 @@ class Volumes:
                     remedy="detach it there first",
                 )
             self.snapshots.settle(record)
-            data = self.registry.place(key) / "data"
-            if owner is not None and data.lstat().st_uid != owner:
-                trees.give(data, owner)
+            self._give(key, owner)
             record.attached_to = server
             self.registry.write(key, record)
 
@@ -116,8 +114,9 @@ class Volumes:
             if record and record.attached_to and key_of(record.attached_to) == server_key:
                 self.detach(self._handles.make("volume", record.name), record.attached_to)
 
-    def check_whole(self, handle: Handle) -> None:
-        """See to it that a server can be started on the volume: a revert that is under way is given up.
+    def check_whole(self, handle: Handle, owner: int | None) -> None:
+        """See to it that a server can be started on the volume: a revert that is under way is given up, and
+        what was put back is the server's own, also from when another one had the volume.
 
         Raises ProviderError when it can't be.
         """
@@ -127,6 +126,13 @@ class Volumes:
             if record and record.revert:
                 self.snapshots.settle(record)
                 self.registry.write(key, record)
+            if record:
+                self._give(key, owner)
+
+    def _give(self, key: str, owner: int | None) -> None:
+        data = self.registry.place(key) / "data"
+        if owner is not None and data.lstat().st_uid != owner:
+            trees.give(data, owner)
 
     def clone(self, snapshot: Handle, name: str) -> VolumeInfo:
         """Find or make a volume called `name` with a snapshot's content."""

@@ -251,9 +251,10 @@ class FakeServers(FakeImages, FakeVolumes):
             )
         if server.volume not in (None, handle):
             raise ProviderError(f"Server {server.name} has a volume", seen=str(server.volume))
-        server.volume = handle
+        is_new, server.volume = server.volume is None, handle
         self._change(volume, attached_to=server.name)
-        self.on_volume(server.name, True)
+        if is_new:
+            self.on_volume(server.name, True)
 
     def _detach(self, server: str, handle: Handle) -> None:
         volume = self._volumes.get(name_of(handle, "volume"))

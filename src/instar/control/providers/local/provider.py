@@ -45,6 +45,7 @@ class LocalProvider(DirectoryProvider):
             console_log=True,
             resize_server=True,
             extend_volume=True,
+            replace=True,
             enforces_memory=cgroup.limits_memory(),
         )
 

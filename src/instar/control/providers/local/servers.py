@@ -57,7 +57,8 @@ class Servers(KeptServers[ServerRecord]):
         with self.registry.locked(key):
             record = self._present(key) if self.registry.has(key) else self._begin(spec, key)
             if not record.boot:
-                self._attach(key, record, spec.volume)
+                if spec.volume is not None:
+                    self._attach(key, record, spec.volume)
                 self._make_ready(key, record, Build(image=image.ref), spec.files)
             self._revive(key)
         return self.inspect(HANDLES.make("server", spec.name))
@@ -163,14 +164,24 @@ class Servers(KeptServers[ServerRecord]):
         key = HANDLES.key(handle, "server")
         with self.registry.locked(key):
             record = self.registry.read(key)
-            if record is None or record.volume is None or record.volume["key"] != volume["key"]:
-                return
-            record.volume = record.data = None
-            record.places = [str(self.registry.place(key))]
-            self.registry.write(key, record)
-            if (root := self.registry.place(key) / "root").exists():
-                roots.link_data(root, None, record.uid)
-            self._volumes.detach(volume, record.name)
+            if record is not None:
+                self._detach(key, record, volume)
+
+    def hand_over(self, old: Handle, new: Handle, volume: Handle) -> Progress:
+        """Take a volume from a server that is stopped, or gone, and make it appear in another.
+
+        An address is anybody's here who listens on it: the old server's end has set it free.
+        """
+        key = HANDLES.key(old, "server")
+        self._present(HANDLES.key(new, "server"))
+        with self.registry.locked(key):
+            record = self.registry.read(key)
+            if record is not None:
+                if record.halt != "done":
+                    raise ProviderError(f"Server {record.name} is not stopped", remedy="stop it first")
+                self._detach(key, record, volume)
+        self.attach(new, volume)
+        return Progress(done=True)
 
     def inspect(self, handle: Handle) -> ServerInfo:
         """Tell what the server's machine says, and from which image we made the root that is in place."""
@@ -264,6 +275,17 @@ class Servers(KeptServers[ServerRecord]):
         record.volume, record.data = volume, str(data)
         record.places = [str(self.registry.place(key)), str(data.parent)]
         self.registry.write(key, record)
+
+    def _detach(self, key: str, record: ServerRecord, volume: Handle) -> None:
+        """Take a volume away, in the order that can be gone on with after a crash anywhere."""
+        if record.volume is not None and record.volume["key"] == HANDLES.key(volume, "volume"):
+            record.volume = record.data = None
+            record.places = [str(self.registry.place(key))]
+            self.registry.write(key, record)
+        if record.volume is None:
+            if (root := self.registry.place(key) / "root").exists():
+                roots.link_data(root, None, record.uid)
+            self._volumes.detach(volume, record.name)
 
     def _make_ready(self, key: str, record: ServerRecord, build: Build, files: dict[str, str]) -> None:
         """Make the next root; when the record says that it is ready, the machine may put it in place."""
