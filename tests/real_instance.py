@@ -1,5 +1,6 @@
 """An instance of a real control plane: what a user, an operator and the machine see of it."""
 
+import json
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -120,8 +121,16 @@ class RealInstance:
 
     @property
     def server(self) -> Path:
-        """The directory of its server."""
-        return self._room / "servers" / key_of(f"instar-{self.id}")
+        """The directory of its server: the one that has its volume, where it has two."""
+        record = json.loads((self.volume.parent / "volume.json").read_text())
+        return self._room / "servers" / key_of(record["attached_to"] or f"instar-{self.id}")
+
+    @property
+    def servers(self) -> list[Path]:
+        """The directories of all its servers, be they stopped."""
+        names = (f"instar-{self.id}", f"instar-{self.id}-2")
+        places = (self._room / "servers" / key_of(name) for name in names)
+        return [place for place in places if place.exists()]
 
     @property
     def volume(self) -> Path:
