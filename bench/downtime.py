@@ -2,8 +2,9 @@
 
 The hand does the least that the same work takes: checkpoint while clients are served; stop; pg_upgrade --link
 into a cluster made beforehand, where the major version changes; start. Neither takes a snapshot: where one is
-a plain copy, it comes on top (see `instar plan`). Both are seen by the same writer.
-Prints a table and writes bench/results/downtime.json.
+a plain copy, it comes on top (see `instar plan`). Both are seen by the same writer. With `--strategy replace`
+Instar has another server take over.
+Prints a table and writes bench/results/downtime.json, or downtime_replace.json.
 """
 
 import argparse
@@ -137,7 +138,7 @@ def longest_gap(access: Access, act: Callable[[], Any]) -> float:
     return tally.longest_gap
 
 
-def one_round(plane: ControlPlane, hand: Hand, number: int) -> dict[str, Any]:
+def one_round(plane: ControlPlane, hand: Hand, strategy: str, number: int) -> dict[str, Any]:
     """Measure both kinds, by hand and by Instar, on an instance filled anew, taking turns."""
     instance = RealInstance.create(plane)
     fill(instance, hand.programs)
@@ -145,12 +146,11 @@ def one_round(plane: ControlPlane, hand: Hand, number: int) -> dict[str, Any]:
     hand.start(17)
     by_hand = PostgreSQL(instance.conninfo().replace(instance.address, hand.address))
     measured: dict[str, Any] = {}
+    options = {"snapshot": "never", "strategy": strategy}
     for kind, version in KINDS.items():
         ways = {
             "by hand": partial(longest_gap, by_hand, partial(hand.upgrade, version)),
-            "instar": partial(
-                longest_gap, instance.access(), partial(instance.upgrade, version, snapshot="never")
-            ),
+            "instar": partial(longest_gap, instance.access(), partial(instance.upgrade, version, **options)),
         }
         hand.prepare(version)
         measured[kind] = taking_turns(ways, number) | {"steps": steps(instance)}
@@ -234,11 +234,16 @@ def report(name: str, rounds: list[dict[str, Any]], rows: int) -> None:
     (results / f"{name}.json").write_text(text + "\n")
 
 
+def parser(description: str | None) -> argparse.ArgumentParser:
+    """Give what reads from the command line how often to measure."""
+    made = argparse.ArgumentParser(description=description)
+    made.add_argument("--rounds", type=int, default=5)
+    return made
+
+
 def rounds_wanted(description: str | None) -> int:
     """Read from the command line how often to measure."""
-    parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, default=5)
-    return int(parser.parse_args().rounds)
+    return int(parser(description).parse_args().rounds)
 
 
 def find_images() -> Images:
@@ -251,14 +256,17 @@ def find_images() -> Images:
 
 def main() -> int:
     """Measure, print, write down."""
-    rounds = rounds_wanted(__doc__)
+    wanted = parser(__doc__)
+    wanted.add_argument("--strategy", choices=("rebuild", "replace"), default="rebuild")
+    chosen = wanted.parse_args()
     images = find_images()
     digest = images.new.digest.removeprefix("sha256:")
     programs = images.image_dir / digest / "tree/usr/lib/postgresql"
     with real_control_plane.installed(images, "serve") as plane:
         hand = Hand(plane.home / "hand", programs, "127.120.7.7", None if os.geteuid() else NOBODY)
-        measured = [one_round(plane, hand, number) for number in range(rounds)]
-    report("downtime", measured, SCALE * 100_000)
+        measured = [one_round(plane, hand, chosen.strategy, number) for number in range(chosen.rounds)]
+    name = "downtime" if chosen.strategy == "rebuild" else "downtime_replace"
+    report(name, measured, SCALE * 100_000)
     return 0
 
 

@@ -137,8 +137,8 @@ def machines() -> tuple[FakeProvider, FakeGuests]:
         standby=provider.servers[name].volume is None,
     )
     provider.on_volume = lambda name, there: guests.give_volume(name.removeprefix("instar-"), there=there)
-    guests.answering = lambda instance_id, address: (
-        (provider.answering(address) or "").removeprefix("instar-")
+    guests.answering = lambda instance_id, address: (provider.answering(address) or "").removeprefix(
+        "instar-"
     )
     provider.on_stop = lambda name: guests.halt(name.removeprefix("instar-"))
     provider.on_snapshot = lambda name: deepcopy(guests.databases[name.removeprefix("instar-")])

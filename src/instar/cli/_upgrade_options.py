@@ -31,6 +31,6 @@ def declare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--strategy",
         choices=("auto", "rebuild", "replace"),
-        help="rebuild the server, or boot another one beforehand that takes its place: less downtime, for one "
-        "more server until the undo window closes (auto: replace where the provider can)",
+        help="rebuild the server, or boot another one beforehand that takes its place: less downtime, for "
+        "one more server until the undo window closes (auto: replace where the provider can)",
     )

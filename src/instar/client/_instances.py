@@ -112,9 +112,10 @@ class Instances:
         always or never; `on_failure` where a failure in the downtime leads: error or rollback; what
         becomes of indexes that another glibc or ICU orders otherwise is `text_ordering`: rebuild, block or
         warn. `strategy` is rebuild (the server's root disk is replaced), replace (another server is booted
-        beforehand and takes its place) or auto. With `plan`, the hash of a plan, its options hold, and the upgrade is refused before any
-        downtime when anything that the plan depends on has changed. With `force`, it goes on where the plan's
-        findings block, except over what can never work, and the operation tells what it went over
+        beforehand and takes its place) or auto. With `plan`, the hash of a plan, its options hold, and the
+        upgrade is refused before any downtime when anything that the plan depends on has changed. With
+        `force`, it goes on where the plan's findings block, except over what can never work, and the
+        operation tells what it went over
         (`overridden`); the guest itself still refuses what would harm.
 
         Raises NotFound for an unknown version, BadRequest with the versions that can be reached for a

@@ -1,7 +1,7 @@
-"""The contract of providers with the ability `replace`: a standby takes over volume and port, and gives back."""
+"""The contract of the ability `replace`: a standby takes over volume and port, and gives them back."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from harnesses import FILES, Rig, until
@@ -41,6 +41,8 @@ def pair(rig: Rig) -> Pair:
     if not provider.abilities.replace:
         with pytest.raises(NotSupported):
             provider.hand_over(rig.handle, rig.handle, rig.volume.handle, rig.port.handle)
+        with pytest.raises(NotSupported):
+            provider.ensure_server(replace(rig.spec(), name="standby", volume=None))
         pytest.skip(f"{provider.name} can't replace a server")
     port = provider.ensure_port("standby-port", "standby.example")
     flavor = provider.flavors()[0]

@@ -1,6 +1,6 @@
 """Close an undo window: what an upgrade kept for its undoing is deleted.
 
-1. forget  the volume's snapshots and the old server go, and the record says that nothing can be undone any more
+1. forget  the volume's snapshots and the old server go, and the record says that nothing can be undone
 
 It takes the instance's slot, so that it can't cross an undo that was asked for in time. The window of a busy
 instance, or of one in ERROR, whose next upgrade may yet have to go back to a snapshot, is closed later.

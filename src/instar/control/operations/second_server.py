@@ -106,9 +106,11 @@ def before(ctx: Context) -> Handle | None:
 
 def both(ctx: Context) -> list[Handle]:
     """Give the instance's server, and the one that was to replace it or was replaced in this operation."""
-    found = [ctx.server]
-    found += [each for name in ("server", "before") if (each := _noted(ctx).get(name)) not in (None, *found)]
-    return found
+    noted = _noted(ctx)
+    return [
+        ctx.server,
+        *(noted[name] for name in ("server", "before") if noted and noted[name] != ctx.server),
+    ]
 
 
 def clear(ctx: Context, kept: Handle | None = None) -> None:

@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from instar.control.catalog import managers
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Desk
+from instar.control.operations.planning import strategies
 from instar.control.store import plans
 from instar.control.store.tables import DatastoreVersion, Instance, PlanRow
-from instar.control.operations.planning import strategies
 from instar.wire.errors import BadRequest, InstarError, Vetoed
 from instar.wire.plans import Plan, UpgradeOptions, changes
 

@@ -34,7 +34,8 @@ from instar.wire.plans import (
 )
 
 FUTILE = frozenset(
-    {"path", "operation", "status", "image", "server", "agent", "guest", "database", "volume", "flavor", "strategy"}
+    {"path", "operation", "status", "image", "server", "agent", "guest", "database", "volume", "flavor"}
+    | {"strategy"}
 )
 """Checks whose findings no force goes over: what they have found missing is what the upgrade is made of."""
 _WEIGHT = {Severity.BLOCK: 0, Severity.WARN: 1, Severity.NOTE: 2}

@@ -45,7 +45,7 @@ def compare(
         possible=can,
         reason="" if can else _LACKS,
         forecast=forecast("replace"),
-        resources=f"one more server of flavor {ctx.instance.flavor_id} {until}, and one more address meanwhile",
+        resources=f"one more server of flavor {ctx.instance.flavor_id} {until}, one more address meanwhile",
     )
 
 

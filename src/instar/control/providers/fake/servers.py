@@ -16,8 +16,8 @@ class FakeServer:
     """A server: `disk` is its root disk, wiped by a rebuild; `polls` inquiries are left until it is up.
 
     `sizes` are the flavors that it was changed to; `rebuilds`, `reboots` and `stops` are the tokens of those
-    that were carried out, oldest first; `halted` is a server that was stopped and is to stay so; `port` is the
-    name of the port that it has, empty without one.
+    that were carried out, oldest first; `halted` is a server that was stopped and is to stay so; `port` is
+    the name of the port that it has, empty without one.
     """
 
     name: str

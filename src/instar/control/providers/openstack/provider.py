@@ -30,6 +30,7 @@ from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.snapshots import Snapshots
 from instar.control.providers.openstack.volumes import Volumes
 from instar.wire.agent import Parameter
+from instar.wire.errors import NotSupported
 
 
 class OpenStackProvider:
@@ -183,6 +184,10 @@ class OpenStackProvider:
     def resize_server(self, handle: Handle, flavor: FlavorSpec) -> ServerInfo:
         """Change the server's size; repeat until ACTIVE."""
         return self._changes.resize(handle, flavor)
+
+    def hand_over(self, old: Handle, new: Handle, volume: Handle, port: Handle) -> Progress:
+        """Refuse: a guest does not take up a port that it gets while it runs."""
+        raise NotSupported("The openstack provider can't hand a port from one server to another yet")
 
     def destroy_server(self, handle: Handle) -> None:
         """Delete the server with its root disk; the port and the volume stay."""

@@ -18,7 +18,7 @@ from instar.control.providers.openstack.images import Images
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.volumes import AT_REST, Volumes
 from instar.control.providers.openstack.wishes import DUE, RUNNING, STOPPED, Wishes
-from instar.wire.errors import ProviderError
+from instar.wire.errors import NotSupported, ProviderError
 from instar.wire.states import ServerState
 
 TAG = "instar"
@@ -47,6 +47,8 @@ class Servers:
 
     def ensure(self, spec: ServerSpec) -> ServerInfo:
         """Find or begin to make a server."""
+        if spec.volume is None:
+            raise NotSupported("A server of this provider gets its volume when it is made")
         image = self._images.usable(spec.image)
         packed = user_data.make(image, spec.files)
         server = self._called(spec.name) or self._make(spec, packed)
@@ -181,7 +183,7 @@ class Servers:
 
     def _make(self, spec: ServerSpec, packed: str) -> Any:
         settings = self._settings
-        volume_id = handles.id_of(spec.volume, "volume")
+        volume_id = handles.id_of(spec.volume or {}, "volume")
         disks = [
             {"boot_index": 0, "uuid": spec.image, "source_type": "image", "destination_type": "local",
              "delete_on_termination": True},

@@ -29,7 +29,7 @@ from instar.control.providers.podman.imports import Imports
 from instar.control.providers.podman.server_record import Build, ServerRecord
 from instar.control.providers.podman.settings import PodmanSettings
 from instar.control.providers.podman.succession import Succession, runs_otherwise, wanted
-from instar.wire.errors import BadRequest, ProviderError
+from instar.wire.errors import BadRequest, NotSupported, ProviderError
 from instar.wire.states import ServerState
 
 HANDLES = Handles("podman")
@@ -59,6 +59,8 @@ class Servers(KeptServers[ServerRecord]):
 
     def ensure(self, spec: ServerSpec) -> ServerInfo:
         """Find or make a server; repeat while its image is on its way into the engine."""
+        if spec.volume is None:
+            raise NotSupported("A container gets its volume when it is made, not later")
         image = self._images.get(spec.image)
         check_files(spec.files)
         key, handle = key_of(spec.name), HANDLES.make("server", spec.name)
