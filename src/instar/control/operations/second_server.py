@@ -106,11 +106,8 @@ def before(ctx: Context) -> Handle | None:
 
 def both(ctx: Context) -> list[Handle]:
     """Give the instance's server, and the one that was to replace it or was replaced in this operation."""
-    noted = _noted(ctx)
-    return [
-        ctx.server,
-        *(noted[name] for name in ("server", "before") if noted and noted[name] != ctx.server),
-    ]
+    noted = [_noted(ctx)[name] for name in ("server", "before") if _noted(ctx)]
+    return [ctx.server, *(each for each in noted if each != ctx.server)]
 
 
 def clear(ctx: Context, kept: Handle | None = None) -> None:
