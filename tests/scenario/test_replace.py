@@ -1,4 +1,4 @@
-"""Strategy replace through the front door: another server takes over, and the old one is kept for the undo."""
+"""Strategy replace through the front door: another server takes over; the old one is kept for the undo."""
 
 from dataclasses import replace
 
