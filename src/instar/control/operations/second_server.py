@@ -5,8 +5,6 @@ other, be it recorded or not, is its second one; a standby waits at a port that 
 name, too. An upgrade that replaces the server notes both handles in the output of its step `standby`.
 """
 
-from collections.abc import Iterator
-
 from instar.control.engine.outcomes import Done, Fail, Outcome, Wait
 from instar.control.operations import guest_steps
 from instar.control.operations.context import Context
@@ -36,6 +34,7 @@ def boot(ctx: Context, image: str) -> Outcome:
         port=port,
         volume=None,
         files=ctx.files(waits_at=port.address),
+        title=ctx.instance.name,
     )
     ctx.work.check_mine()
     info = ctx.provider.ensure_server(spec)
@@ -122,14 +121,14 @@ def clear(ctx: Context, kept: Handle | None = None) -> None:
         ctx.provider.destroy_port(port)
 
 
-def _second(ctx: Context) -> Iterator[Handle]:
-    """Find the second server; one that has the volume is none, whatever the record says."""
+def _second(ctx: Context) -> list[Handle]:
+    """Find the second server; none where it is not certain which is the instance's own."""
     volume = ctx.provider.inspect_volume(ctx.volume)
-    for name in ctx.server_names:
-        handle = ctx.provider.find_server(name)
-        if handle in (None, ctx.instance.server) or (volume and volume.attached_to == name):
-            continue
-        yield handle
+    found = {name: ctx.provider.find_server(name) for name in ctx.server_names}
+    if ctx.server not in found.values():
+        return []
+    with_volume = found.get(volume.attached_to or "") if volume else None
+    return [each for each in found.values() if each is not None and each not in (ctx.server, with_volume)]
 
 
 def _free_name(ctx: Context) -> str:

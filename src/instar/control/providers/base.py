@@ -5,7 +5,8 @@ Rules that the contract suite holds every provider to:
 - Names come from our ids. `ensure_*` looks for its thing by name before it makes it, so each may be repeated
   after a crash, and by two callers at once, with one thing as the result.
 - Handles are opaque JSON-able dictionaries that carry `provider` and `v`; a handle is enough to find the
-  thing again. We store them and hand them back.
+  thing again. We store them and hand them back. Of a provider with the ability `replace`, whatever call
+  gives the handle of a server, it is the same one.
 - Calls are brief: long work is begun, and `inspect_server` or the same call again tells how far it is. Only
   ending a server's processes takes its time: what would not end is killed after some seconds.
 - `destroy_*` of a missing thing succeeds. `inspect_*` of a missing thing says so, it does not raise.
