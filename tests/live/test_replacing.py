@@ -57,6 +57,21 @@ def test_another_server_takes_over_and_gives_back(
         pass
 
 
+@pytest.mark.parametrize("step", ["standby", "pre_upgrade", "hand_over", "post_upgrade"])
+def test_a_control_plane_that_is_killed_meanwhile_loses_nothing(
+    plane: ControlPlane, instance: RealInstance, step: str
+) -> None:
+    client = plane.client
+    with instance.written_to():
+        started = client.instances.upgrade(instance.id, "18.6", strategy="replace")
+        assert started
+        until(lambda: step in [each.name for each in client.operations.get(started).steps or []], TIMEOUT)
+        plane.kill_all()
+        plane.start()
+        plane.wait(started)
+    serves(instance, "18.6", servers=2)
+
+
 def test_one_upgrade_after_another_keeps_one_old_server(
     plane: ControlPlane, instance: RealInstance, images: Images
 ) -> None:

@@ -74,16 +74,15 @@ def _serve(root: Path, user: str | None) -> None:
         listening = standby.take_over(facts, api, bind, ended)
     else:
         listening = bind(facts.listen_address, api)
-    if listening is None:
-        return
-    threading.Thread(target=listening.serve, name="server", daemon=True).start()
-    _log.info("listening: address=%s port=%d instance=%s", *listening.bind_addr[:2], facts.instance_id)
-    keeper = Keeper(datastore, jobs)
-    keeper.start()
-    ended.wait()
-    jobs.close()
-    keeper.stop()
-    datastore.shut_down()
+    if listening is not None:
+        threading.Thread(target=listening.serve, name="server", daemon=True).start()
+        _log.info("listening: address=%s port=%d instance=%s", *listening.bind_addr[:2], facts.instance_id)
+        keeper = Keeper(datastore, jobs)
+        keeper.start()
+        ended.wait()
+        jobs.close()
+        keeper.stop()
+        datastore.shut_down()
     logging.shutdown()
     os._exit(0)  # whoever waits for this server to end must not wait for idle connections' threads
 
