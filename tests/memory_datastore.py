@@ -1,5 +1,6 @@
 """A datastore in memory behind the agent's own table of hooks, and a worker that asks it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from door import Door
@@ -91,7 +92,7 @@ class MemoryGuests:
     def at(self, instance_id: str, address: str) -> "MemoryGuests":
         return self
 
-    def files(self, instance_id: str, facts: dict[str, str]) -> dict[str, str]:
+    def files(self, instance_id: str, facts: dict[str, str], settings: Mapping[str, str]) -> dict[str, str]:
         return {}
 
     def call(self, hook: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from instar.client.errors import OperationFailed
 from instar.control.engine.outcomes import Step
 from instar.control.operations import ways_back
 from instar.control.operations.context import Context
+from instar.control.operations.planning import strategies
 from instar.control.operations.stories import STORIES
 from instar.wire.rest import Operation
 from instar.wire.states import OperationState
@@ -215,7 +216,8 @@ def _names(steps: tuple[Step[Context], ...], until: str | None = None) -> tuple[
 
 
 UPGRADE = STORIES["upgrade"]
-START_AGAIN, RETURN = UPGRADE.ways_back
+REBUILDING = strategies.steps_of("rebuild", UPGRADE.steps)
+START_AGAIN, RETURN, _ = UPGRADE.ways_back
 assert RETURN[: len(ways_back.RETURN)] == ways_back.RETURN
 FAILED = OperationState.FAILED
 
@@ -228,16 +230,16 @@ TALES = (
     RealTale("create", "create", _steps("create"), lambda stage: stage.new(), creates, is_written_to=False),
     RealTale("configure", "configure", _steps("configure"), Stage.at_rest, configures),
     RealTale("restart", "restart", _steps("restart"), Stage.at_rest, restarts),
-    RealTale("upgrade, same release", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades(OLD),
+    RealTale("upgrade, same release", "upgrade", _names(REBUILDING), Stage.at_rest, upgrades(OLD),
              snapshots=(0, 1)),
     RealTale("undo, same release", "rollback", _steps("rollback"), lambda stage: stage.upgraded(OLD),
              undoes),
-    RealTale("upgrade, major", "upgrade", _steps("upgrade"), Stage.at_rest, upgrades(NEW), NEW,
+    RealTale("upgrade, major", "upgrade", _names(REBUILDING), Stage.at_rest, upgrades(NEW), NEW,
              snapshots=(1,)),
     RealTale("undo, major", "rollback", _steps("rollback"), lambda stage: stage.upgraded(NEW), undoes,
              is_written_to=False),
     RealTale("upgrade that fails and goes back", "upgrade",
-             _names(UPGRADE.steps, until="post_upgrade") + _names(RETURN), Stage.refused_by_probe,
+             _names(REBUILDING, until="post_upgrade") + _names(RETURN), Stage.refused_by_probe,
              upgrades(NEW, on_failure="rollback"), state=FAILED),
     RealTale("rollback of a failed upgrade", "upgrade", _names(RETURN), Stage.broken, rolls_back,
              state=FAILED, is_written_to=False),

@@ -144,3 +144,15 @@ def test_a_server_that_took_over_can_be_rebuilt_and_rebooted(pair: Pair) -> None
     provider.rebuild_server(pair.standby, old, dict(FILES), "rebuilt")
     until(lambda: pair.rig.boots() == [old, new, new, old], "it has booted from the other image")
     assert pair.has_volume() == f"{pair.rig.name}-2"
+
+
+def test_a_snapshot_of_the_old_server_s_volume_serves_the_new_one(pair: Pair) -> None:
+    provider, (old, new) = pair.rig.harness.provider, pair.rig.harness.images
+    kept = pair.rig.snapshot()
+    pair.rig.stop()
+    pair.hand_over()
+    until(lambda: pair.rig.boots() == [old, new], "the standby has found the volume")
+    provider.stop_server(pair.standby, "back")
+    pair.rig.revert(kept)
+    provider.rebuild_server(pair.standby, old, dict(FILES), "back")
+    until(lambda: pair.rig.boots() == [old, old], "it has booted, and can write to the volume")

@@ -341,5 +341,6 @@ STORY: Story[Context] = Story(
             *ways_back.RETURN,
             Step("clear", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),
         ),
+        (Step("withdraw", ways_back.drop_snapshot, Stretch.PREPARE, patience=300, optional=True),),
     ),
 )
