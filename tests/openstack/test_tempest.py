@@ -129,7 +129,7 @@ def test_the_basic_tests_pass(target: tuple[str, Tempest]) -> None:
 
 
 def test_resize_and_rebuild_pass(target: tuple[str, Tempest]) -> None:
-    """The plugin's upgrades can't: it asks for another instance's password, or for a variable that is gone."""
+    """Its upgrades can't: they ask for another instance's password, or for a variable that is gone."""
     name, runner = target
     tests = ("test_rebuild", "test_resize")
     words = (f"test_instance_actions.TestInstanceActions{name}.{test}" for test in tests)
