@@ -13,6 +13,8 @@ from small_world import Kept, small_world
 from taps import Point, Tap
 
 KILLED, FROZEN, LOST_ANSWER, PASSING, REFUSED = "killed", "frozen", "lost answer", "passing", "refused"
+GENTLE = (FROZEN, LOST_ANSWER, PASSING)
+"""Faults that lose no worker for good."""
 FAULTS = (KILLED, FROZEN, LOST_ANSWER, PASSING, REFUSED)
 
 

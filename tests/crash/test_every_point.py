@@ -1,9 +1,12 @@
 """Every story, struck at every point by every fault, in one process: each ends as if nothing had happened."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import fault_rows
 import picture
 import pytest
-from cells import REFUSED, Cell, all_cells, rehearse
+from cells import GENTLE, REFUSED, Cell, all_cells, rehearse
 from fault_rows import Row
 from life_stories import TALES, Tale
 from small_world import CALLER, SmallWorld, small_world
@@ -13,6 +16,18 @@ from instar.control.operations import close_undo, resume, turn_back
 from instar.control.operations.stories import STORIES
 
 CELLS = tuple(all_cells())
+
+
+def marked(cells: Iterable[Cell]) -> list[Any]:
+    """Have the cells run always, but for the gentler faults of stories that differ in the strategy alone."""
+    return [
+        pytest.param(
+            cell,
+            id=str(cell),
+            marks=[pytest.mark.crash_all] if "replace" in cell.tale.name and cell.fault in GENTLE else [],
+        )
+        for cell in cells
+    ]
 
 
 @pytest.mark.parametrize("tale", TALES, ids=lambda tale: tale.name)
@@ -40,7 +55,7 @@ def test_a_story_ends_as_stated(tale: Tale) -> None:
     assert record["engine_version"] == tale.end.running
 
 
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell.fault != REFUSED], ids=str)
+@pytest.mark.parametrize("cell", marked(cell for cell in CELLS if cell.fault != REFUSED))
 def test_a_struck_story_ends_as_if_nothing_had_happened(cell: Cell) -> None:
     rehearsal = rehearse(cell.tale)
     with small_world(rehearsal.kept[cell.point.step]) as world:
