@@ -10,10 +10,14 @@ from typing import Any
 import psutil
 
 from grounds import processes_below
+from guest_images import Images, image_dir
+from instar.images import build
+from instar.images.recipe import load
 from instar.wire.agent import Manifest
 from instar.wire.rest import Operation
 from lab_cloud import NAME, NETWORK, Lab
 from real_control_plane import ControlPlane
+from real_engines import Engine
 from real_instance import RealInstance
 from waiting import until
 
@@ -76,6 +80,13 @@ class CloudGround:
 
     def close(self, home: Path) -> None:
         """Nothing is left running."""
+
+
+def both_releases(lab: Lab, engine: Engine) -> Images:
+    """Build disks of an engine's two releases, or find them built, for a control plane on the lab."""
+    names = (f"{engine.datastore}-{release}" for release in (engine.old, engine.new))
+    old, new = (build(load(name), image_dir(), disk=True) for name in names)
+    return Images(image_dir(), old, new, old, engine=engine, ground=CloudGround(lab))
 
 
 @dataclass

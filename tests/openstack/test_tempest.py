@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
-from cloud_plane import PATIENCE, CloudGround, CloudPlane
+from cloud_plane import PATIENCE, CloudPlane, both_releases
 from keystoneauth1 import session
 from keystoneauth1.identity import v3
 
 import lab_cloud
 import real_control_plane
 from clients.tempest_plugin import Target, Tempest, tempest
-from guest_images import Images, image_dir
 from instar.client import Client
-from instar.images import build
-from instar.images.recipe import load
 from instar.wire.agent import Manifest
 from lab_cloud import Lab
 from real_engines import CONTAINED_POSTGRESQL, MARIADB, Engine
@@ -100,13 +97,10 @@ def target(
         pytest.skip(lack)
     lab = lab_cloud.the_lab()
     lab.clear()
-    old, new = (
-        build(load(f"{engine.datastore}-{name}"), image_dir(), disk=True) for name in (engine.old, engine.new)
-    )
-    images = Images(image_dir(), old, new, old, engine=engine, ground=CloudGround(lab))
+    images = both_releases(lab, engine)
     with real_control_plane.installed(images, "serve", kind=InCatalogue) as plane:
         assert isinstance(plane, InCatalogue)
-        _, image = plane.publish(old), plane.publish(new)
+        _, image = plane.publish(images.old), plane.publish(images.new)
         account = account_of(lab, "admin", "admin")
         what = Target(
             keystone=account["auth_url"],

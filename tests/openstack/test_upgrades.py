@@ -5,15 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
-from cloud_plane import CloudGround, CloudPlane, bring_back, facts, image_of, take_nova_away
+from cloud_plane import CloudPlane, both_releases, bring_back, facts, image_of, take_nova_away
 
 import lab_cloud
 import real_control_plane
 from access import tell
-from guest_images import Images, image_dir
 from instar.client.errors import OperationFailed
-from instar.images import build
-from instar.images.recipe import load
 from instar.wire.agent import Manifest
 from lab_cloud import Lab
 from real_engines import CONTAINED_POSTGRESQL, MARIADB, Engine
@@ -47,12 +44,10 @@ def stage(engine: Engine) -> Iterator[Stage]:
         pytest.skip(lack)
     lab = lab_cloud.the_lab()
     lab.clear()
-    old, new = (
-        build(load(f"{engine.datastore}-{name}"), image_dir(), disk=True) for name in (engine.old, engine.new)
-    )
+    images = both_releases(lab, engine)
+    old, new = images.old, images.new
     dead = new.model_copy(update={"version_name": f"{new.version_name}-without-agent"})
     dead_image = lab.guest_image(2, dead)
-    images = Images(image_dir(), old, new, old, engine=engine, ground=CloudGround(lab))
     with real_control_plane.installed(images, "serve", kind=CloudPlane) as plane:
         assert isinstance(plane, CloudPlane)
         for image in (old, new):
