@@ -113,8 +113,9 @@ class Servers:
         server = self.present(handle)
         if lines <= 0:
             return ""
+        more = lines + 1  # Nova counts what follows the last end of a line as one
         said = self._cloud.ask(
-            "read a console", lambda api: api.compute.get_server_console_output(server, length=lines)
+            "read a console", lambda api: api.compute.get_server_console_output(server, length=more)
         )
         return "\n".join(str(said["output"]).splitlines()[-lines:])
 
