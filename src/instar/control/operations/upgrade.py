@@ -336,7 +336,6 @@ STORY: Story[Context] = Story(
             Step("reinstate", watched(guest_steps.reinstate), Stretch.SWITCH, patience=180),
             Step("drop_snapshot", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),
         ),
-        (Step("withdraw", ways_back.drop_snapshot, Stretch.PREPARE, patience=300, optional=True),),
         (
             *ways_back.RETURN,
             Step("clear", ways_back.drop_snapshot, Stretch.SETTLE, patience=300, optional=True),

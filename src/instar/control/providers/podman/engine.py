@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
@@ -22,6 +23,9 @@ _TRANSIENT = {HTTPStatus.CONFLICT, HTTPStatus.NOT_FOUND}
 """Somebody else is at work on it, or removed what was there a moment ago: the next look tells."""
 TIMEOUT = 120
 """Seconds that one answer is waited for: a stop waits for what is stopped."""
+
+PAUSES = (0.0, 0.2, 1.0)
+"""Seconds before a question is put again: an engine that was killed may take connections until it is gone."""
 
 T = TypeVar("T")
 
@@ -44,12 +48,14 @@ class Engine:
     def ask(self, purpose: str, question: Callable[[Any], T]) -> T:
         """Put a question to the engine. Raises ProviderError saying what the `purpose` was.
 
-        A question whose connection breaks is put once more, so it has to be one that may be repeated.
+        A question whose connection breaks is put again, so it has to be one that may be repeated.
         """
-        try:
-            return self._put(purpose, question)
-        except _BrokenError:
-            return self._put(purpose, question)
+        for pause in PAUSES:
+            try:
+                return self._put(purpose, question)
+            except _BrokenError:
+                time.sleep(pause)
+        return self._put(purpose, question)
 
     def find(self, purpose: str, question: Callable[[Any], T]) -> T | None:
         """Put a question about something that may not be there; None when it isn't."""
