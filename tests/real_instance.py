@@ -3,7 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,8 +122,10 @@ class RealInstance:
     @property
     def server(self) -> Path:
         """The directory of its server: the one that has its volume, where it has two."""
-        record = json.loads((self.volume.parent / "volume.json").read_text())
-        return self._room / "servers" / key_of(record["attached_to"] or f"instar-{self.id}")
+        has_volume = None
+        with suppress(FileNotFoundError):  # a volume that is deleted has none
+            has_volume = json.loads((self.volume.parent / "volume.json").read_text())["attached_to"]
+        return self._room / "servers" / key_of(has_volume or f"instar-{self.id}")
 
     @property
     def servers(self) -> list[Path]:

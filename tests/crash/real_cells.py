@@ -150,11 +150,7 @@ def check(stage: Stage, cell: RealCell, instance: RealInstance) -> str:
     if tale.gone:
         with pytest.raises(NotFound):
             assert instance.shown.status == "DELETED"
-        until(
-            lambda: (
-                instance.processes() == [] and not instance.server.exists() and not instance.volume.exists()
-            )
-        )
+        until(lambda: instance.processes() == [] and not instance.servers and not instance.volume.exists())
         stage.instance = None
         return "gone"
     until(instance.is_one_of_each, TIMEOUT)
