@@ -68,9 +68,9 @@ def _no_standby(info: AgentInfo) -> InstarError | None:
 
 def hand_over(ctx: Context, giver: Handle, taker: Handle, token: str) -> Outcome:
     """Stop a server and give its volume and the instance's port to another, which is the instance's then."""
-    state = stop(ctx, giver, token)
-    if state not in (ServerState.STOPPED, ServerState.MISSING):
-        return Wait(guest_steps.LOOK_AGAIN, f"the server before is being stopped: {state}")
+    stopping = stop(ctx, giver, token)
+    if stopping is not None:
+        return stopping
     ctx.work.check_mine()
     moving = ctx.provider.hand_over(giver, taker, ctx.volume, ctx.port.handle)
     if moving.done:
@@ -80,13 +80,15 @@ def hand_over(ctx: Context, giver: Handle, taker: Handle, token: str) -> Outcome
     )
 
 
-def stop(ctx: Context, server: Handle, token: str) -> ServerState:
-    """Have a server end that may be gone, once per token; gives its state."""
-    state = ctx.provider.inspect_server(server).state
-    if state == ServerState.MISSING:
-        return state
-    ctx.work.check_mine()
-    return ctx.provider.stop_server(server, token).state
+def stop(ctx: Context, server: Handle, token: str) -> Wait | None:
+    """Have a server end that may be gone, once per token; None when nothing of it runs."""
+    info = ctx.provider.inspect_server(server)
+    if info.state != ServerState.MISSING:
+        ctx.work.check_mine()
+        info = ctx.provider.stop_server(server, token)
+    if info.state in (ServerState.STOPPED, ServerState.MISSING):
+        return None
+    return Wait(guest_steps.LOOK_AGAIN, f"the server is being stopped: {info.state} {info.reason}".rstrip())
 
 
 def before(ctx: Context) -> Handle | None:

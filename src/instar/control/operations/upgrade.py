@@ -85,20 +85,24 @@ def request(
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,
-            inputs={
-                "version_id": target.id,
-                "version": target.name,
-                "version_id_before": instance.version_id,
-                "version_before": instance.version.name,
-                "image": onto,
-                "image_before": instance.image,
-                **chosen.model_dump(),
-            },
+            inputs=_inputs(instance, target, onto) | chosen.model_dump(),
             details=_details(instance, target, onto) | ({"forced": True} if options.force else {}),
         )
         operation = submit(session, desk.store.now(session), STORY, instance, submission)
     desk.wake()
     return Submitted(operation.id, instance_id)
+
+
+def _inputs(instance: Instance, target: DatastoreVersion, image: str) -> dict[str, Any]:
+    """What an upgrade goes by, whatever becomes of versions meanwhile."""
+    return {
+        "version_id": target.id,
+        "version": target.name,
+        "version_id_before": instance.version_id,
+        "version_before": instance.version.name,
+        "image": image,
+        "image_before": instance.image,
+    }
 
 
 def _details(instance: Instance, target: DatastoreVersion, image: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from instar.control.store.tables import Operation
 from instar.wire.agent import ComeBackParams
 from instar.wire.errors import NeedsConsent, NoWayBack
 from instar.wire.plans import SHARED_FILES
-from instar.wire.states import ServerState, Stretch
+from instar.wire.states import Stretch
 
 BEFORE_DATA = ("rebuild", "hand_over", "await_agent")
 """Steps of an upgrade in which nobody has touched the data yet."""
@@ -86,9 +86,9 @@ def stage_return(ctx: Context) -> Outcome:
 def power_off(ctx: Context) -> Outcome:
     """Stop the server, and the other one that this operation may have given its volume to."""
     for server in second_server.both(ctx):
-        state = second_server.stop(ctx, server, f"{ctx.work.operation_id}.back")
-        if state not in (ServerState.STOPPED, ServerState.MISSING):
-            return Wait(guest_steps.LOOK_AGAIN, f"the server is being stopped: {state}")
+        stopping = second_server.stop(ctx, server, f"{ctx.work.operation_id}.back")
+        if stopping is not None:
+            return stopping
     return Done()
 
 

@@ -47,11 +47,12 @@ class Servers:
 
     def ensure(self, spec: ServerSpec) -> ServerInfo:
         """Find or begin to make a server."""
-        if spec.volume is None:
+        volume = spec.volume
+        if volume is None:
             raise NotSupported("A server of this provider gets its volume when it is made")
         image = self._images.usable(spec.image)
         packed = user_data.make(image, spec.files)
-        server = self._called(spec.name) or self._make(spec, packed)
+        server = self._called(spec.name) or self._make(spec, volume, packed)
         return self.told(server.id)
 
     def inspect(self, handle: Handle) -> ServerInfo:
@@ -182,9 +183,9 @@ class Servers:
         server = self._cloud.find("look at a server", lambda api: api.compute.get_server(server_id))
         return None if server is None or server.status == "DELETED" else server
 
-    def _make(self, spec: ServerSpec, packed: str) -> Any:
+    def _make(self, spec: ServerSpec, volume: Handle, packed: str) -> Any:
         settings = self._settings
-        volume_id = handles.id_of(spec.volume or {}, "volume")
+        volume_id = handles.id_of(volume, "volume")
         disks = [
             {"boot_index": 0, "uuid": spec.image, "source_type": "image", "destination_type": "local",
              "delete_on_termination": True},
