@@ -100,7 +100,12 @@ def make_door(folder: Path, answer_timeout: float = 5.0) -> Door:
     conf = cfg.ConfigOpts()
     conf([], project="instar", default_config_files=[], default_config_dirs=[])
     desk = Desk(
-        store, Sealer(Fernet.generate_key()), lambda: FLAVORS, Abilities(), answer_timeout=answer_timeout
+        store,
+        Sealer(Fernet.generate_key()),
+        lambda: FLAVORS,
+        Abilities(),
+        lambda tags: "sha256:tagged" if "postgresql" in tags else None,
+        answer_timeout=answer_timeout,
     )
     with store.read() as session:
         versions = {row.name: row.id for row in session.execute(select(DatastoreVersion)).scalars()}

@@ -42,6 +42,9 @@ class Glance:
             return 404, {}
         if parts[3:] == ["file"]:
             return self._upload(image, body)
+        if parts[3:4] == ["tags"]:
+            image.setdefault("tags", []).append(parts[4])
+            return 204, None
         if method == "DELETE":
             del self.images[parts[2]]
             return 204, None

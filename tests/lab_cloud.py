@@ -220,17 +220,17 @@ class Lab:
         until(lambda: get(server_id).status == "SHUTOFF", PATIENCE)
 
     def address(self, server_id: str) -> str:
-        """Give a server's address."""
-        port = next(self.mine.network.ports(device_id=server_id))
-        return str(port.fixed_ips[0]["ip_address"])
+        """Give a server's address, one of two while it takes over that of another."""
+        card = next(self.mine.compute.server_interfaces(server_id))
+        return str(card.fixed_ips[0]["ip_address"])
 
     def run(self, server_id: str, command: str, text: str = "") -> str:
         """Run a command in a guest as root, once that lets us in; gives what it printed."""
         words = ["ssh", "-i", str(self.state / "id_lab"), *(f"-o{option}" for option in SSH_OPTIONS)]
-        words += [f"root@{self.address(server_id)}", command]
 
         def attempt() -> subprocess.CompletedProcess[str] | None:
-            done = subprocess.run(words, input=text, capture_output=True, text=True)
+            target = [f"root@{self.address(server_id)}", command]
+            done = subprocess.run([*words, *target], input=text, capture_output=True, text=True)
             return None if done.returncode == 255 else done
 
         done = until(attempt, PATIENCE)
@@ -239,9 +239,9 @@ class Lab:
 
     def status(self, server_id: str) -> dict[str, Any]:
         """Ask a guest how it is, once it answers."""
-        url = f"http://{self.address(server_id)}/cgi-bin/status"
 
         def ask() -> dict[str, Any] | None:
+            url = f"http://{self.address(server_id)}/cgi-bin/status"
             with suppress(requests.RequestException, ValueError):
                 answer: dict[str, Any] = requests.get(url, timeout=3).json()
                 return answer

@@ -152,9 +152,9 @@ def image_of(instance: RealInstance, lab: Lab) -> str:
 
 
 def server_of(instance: RealInstance, lab: Lab) -> Any:
-    """Give Nova's record of an instance's server."""
-    (server,) = lab.mine.compute.servers(tags=f"instar-{instance.id}")
-    return lab.mine.compute.get_server(server)
+    """Give Nova's record of an instance's server: the one that has the volume."""
+    volume = lab.mine.block_storage.get_volume(instance.shown.volume_id)
+    return lab.mine.compute.get_server(volume.attachments[0]["server_id"])
 
 
 def take_nova_away(lab: Lab) -> None:

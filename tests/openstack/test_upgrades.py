@@ -1,4 +1,4 @@
-"""Whole systems on a real cloud are upgraded by Nova's rebuild, while a client writes."""
+"""Whole systems on a real cloud are upgraded, by Nova's rebuild or by a new server, while a client writes."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,6 +124,28 @@ def test_an_image_that_never_boots_is_told_and_left_again(postgresql: Stage) -> 
     assert plane.client.operations.get(operation).came_back
     assert (what_is_kept(postgresql), instance.ask("SHOW server_version")) == (before, release)
     assert instance.shown.status == "ACTIVE"
+
+
+def test_another_server_takes_over_though_the_control_plane_dies_and_the_old_one_takes_it_back(
+    postgresql: Stage,
+) -> None:
+    instance, plane = postgresql.instance, postgresql.plane
+    before = what_is_kept(postgresql)
+    with instance.written_to():
+        operation = plane.client.instances.upgrade(instance.id, instance.version, strategy="replace")
+        assert operation
+        plane.until_step(operation, "hand_over")
+        plane.kill_all()
+        plane.start()
+        plane.wait(operation)
+    after = what_is_kept(postgresql)
+    assert after.pop("server") != before["server"]
+    assert after == {name: kept for name, kept in before.items() if name != "server"}
+    with instance.written_to():
+        plane.wait(plane.client.instances.rollback(instance.id))
+    assert what_is_kept(postgresql) == before
+    assert instance.shown.status == "ACTIVE"
+    assert len(list(postgresql.lab.mine.compute.servers())) == 1
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "mariadb"])

@@ -18,8 +18,13 @@ class CreateVersion(ShowOne):
         """Declare this command's arguments."""
         parser.add_argument("datastore", help="its name")
         parser.add_argument("name", help="what users call the version")
-        parser.add_argument(
-            "--image", required=True, help="the image its instances run, see `instar image list`"
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--image", help="the image its instances run, see `instar image list`")
+        which.add_argument(
+            "--image-tag",
+            action="append",
+            metavar="TAG",
+            help="instead: the newest image that has this tag is meant, and all others that are named so",
         )
         parser.add_argument(
             "--manager", help="the agent's datastore plug-in; called like the datastore if not given"
@@ -36,6 +41,7 @@ class CreateVersion(ShowOne):
             parsed_args.datastore,
             parsed_args.name,
             image=parsed_args.image,
+            image_tags=parsed_args.image_tag or [],
             manager=parsed_args.manager or parsed_args.datastore,
             **more,
         )

@@ -16,8 +16,15 @@ class SetVersion(ShowOne):
         parser.add_argument("version", help="its id or name")
         parser.add_argument("--datastore", help="where a name is looked for; in all if not given")
         parser.add_argument("--name", help="a new name")
-        parser.add_argument(
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
             "--image", help="another image: instances get it when they are upgraded to this version"
+        )
+        which.add_argument(
+            "--image-tag",
+            action="append",
+            metavar="TAG",
+            help="instead: the newest image that has this tag is meant, and all others that are named so",
         )
         parser.add_argument("--manager", help="the agent's datastore plug-in")
         _version_options.declare(parser)
@@ -27,6 +34,7 @@ class SetVersion(ShowOne):
         changes = {
             "name": parsed_args.name,
             "image": parsed_args.image,
+            "image_tags": parsed_args.image_tag,
             "datastore_manager": parsed_args.manager,
         }
         changes = {key: value for key, value in changes.items() if value} | _version_options.read(parsed_args)

@@ -37,11 +37,19 @@ class Versions:
         return self._http.get(f"/datastores/versions/{segment(given)}", VersionAnswer).version
 
     def create(
-        self, datastore: str, name: str, *, manager: str, image: str, active: bool = True, **more: Any
+        self,
+        datastore: str,
+        name: str,
+        *,
+        manager: str,
+        image: str | None = None,
+        active: bool = True,
+        **more: Any,
     ) -> DatastoreVersion:
         """Register a version: `image` is the provider's image, `manager` the agent's datastore plug-in.
 
-        `more` are further keys of the REST request: `default`, `version`, `upgrade_from`, `packages`, ...
+        `more` are further keys of the REST request: `image_tags` (in place of an image, the newest that has
+        them all is meant), `default`, `version`, `upgrade_from`, `packages`, ...
         A datastore that is not there yet is made. Raises BadRequest naming the field.
         """
         fields = {

@@ -143,6 +143,7 @@ def make_desk(house: House, wake: Callable[[], None]) -> Desk:
         sealer=house.sealer,
         flavors=house.provider.flavors,
         abilities=house.provider.abilities,
+        newest_image=house.provider.newest_image,
         wake=wake,
         answer_timeout=house.conf.api.answer_timeout,
         defaults=settings.upgrade_defaults(house.conf),

@@ -33,6 +33,12 @@ class PublishImage(ShowOne):
         parser.add_argument(
             "--no-version", action="store_true", help="upload only, register no datastore version"
         )
+        parser.add_argument(
+            "--tag",
+            action="append",
+            default=[],
+            help="give it this tag in Glance; the version then means the newest image with all these tags",
+        )
         add_image_dir(parser)
         return parser
 
@@ -41,23 +47,26 @@ class PublishImage(ShowOne):
         image_dir = parsed_args.image_dir.absolute()
         manifest = publishing.choose(image_dir, parsed_args.image)
         with telling(manifest.recipe) as progress:
-            image = publish(_glance(app.options.os_cloud), image_dir, manifest, progress)
+            image = publish(
+                _glance(app.options.os_cloud), image_dir, manifest, progress, tags=parsed_args.tag
+            )
             if not parsed_args.no_version:
                 progress(f"registering {manifest.datastore} {manifest.version_name}")
-                _register(app.client, manifest, image, parsed_args.default)
+                meaning = {"image_tags": parsed_args.tag} if parsed_args.tag else {"image": image}
+                _register(app.client, manifest, meaning, parsed_args.default)
         return (
             ("name", "datastore", "version", "image", "digest"),
             (manifest.recipe, manifest.datastore, manifest.version_name, image, manifest.digest),
         )
 
 
-def publish(*args: Any) -> str:
+def publish(*args: Any, **more: Any) -> str:
     """Publish, with what the cloud's library raises put into words."""
     from keystoneauth1.exceptions import ClientException
     from openstack.exceptions import SDKException
 
     try:
-        return publishing.publish(*args)
+        return publishing.publish(*args, **more)
     except (SDKException, ClientException) as error:
         raise PublishError(
             "The cloud did not take the image", seen=str(error), remedy="Mend that and publish it again."
@@ -80,9 +89,9 @@ def _glance(cloud: str | None) -> "Proxy":
         ) from error
 
 
-def _register(client: Any, manifest: Manifest, image: str, default: bool | None) -> None:
-    """Have the version of the manifest's name mean this image."""
-    wanted = {"image": image} | ({} if default is None else {"default": default})
+def _register(client: Any, manifest: Manifest, meaning: dict[str, Any], default: bool | None) -> None:
+    """Have the version of the manifest's name mean an image, or tags."""
+    wanted = meaning | ({} if default is None else {"default": default})
     for datastore in client.datastores.list():
         for version in datastore.versions:
             if (datastore.name, version.name) == (manifest.datastore, manifest.version_name):

@@ -52,8 +52,17 @@ def choose(image_dir: Path, name: str) -> Manifest:
     raise NotFound(f"There is no image {name} in {image_dir}", remedy=remedy)
 
 
-def publish(glance: "Proxy", image_dir: Path, manifest: Manifest, progress: Progress) -> str:
-    """Upload a disk, or find it there; gives Glance's id of it. Raises PublishError."""
+def publish(
+    glance: "Proxy", image_dir: Path, manifest: Manifest, progress: Progress, *, tags: Iterable[str] = ()
+) -> str:
+    """Upload a disk, or find it there, and give it the tags; gives Glance's id of it. Raises PublishError."""
+    image = _find_or_upload(glance, image_dir, manifest, progress)
+    for tag in tags:
+        glance.add_tag(image, tag)
+    return image
+
+
+def _find_or_upload(glance: "Proxy", image_dir: Path, manifest: Manifest, progress: Progress) -> str:
     disk = store.path_of(image_dir, manifest.digest) / store.CONTENT["qcow2"]
     name = f"instar-{manifest.recipe}-{manifest.digest.removeprefix('sha256:')[:12]}"
     known = store.parameters(image_dir, manifest.digest) or []

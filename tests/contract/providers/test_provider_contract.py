@@ -1,5 +1,6 @@
 """The contract of providers: every rule of `providers/base.py`, for every provider."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -7,7 +8,7 @@ from harnesses import FILES, PARAMETERS, Harness, Rig, until
 from harnesses import snapshot as make_snapshot
 
 from instar.control.providers.base import FlavorSpec, ServerInfo
-from instar.wire.errors import BadRequest, NotFound, ProviderError
+from instar.wire.errors import BadRequest, NotFound, NotSupported, ProviderError
 from instar.wire.states import ServerState
 
 
@@ -432,3 +433,8 @@ def test_a_foreign_handle_is_refused(harness: Harness, foreign: dict[str, object
         harness.provider.inspect_server(foreign)
     with pytest.raises(ProviderError, match="handle"):
         harness.provider.destroy_volume(foreign)
+
+
+def test_tags_that_no_image_has_stand_for_none(harness: Harness) -> None:
+    with contextlib.suppress(NotSupported):  # where images have no tags
+        assert harness.provider.newest_image(["no image", "has these"]) is None

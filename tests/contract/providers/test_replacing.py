@@ -46,7 +46,9 @@ def pair(rig: Rig) -> Pair:
         pytest.skip(f"{provider.name} can't replace a server")
     port = provider.ensure_port("standby-port", "standby.example")
     flavor = provider.flavors()[0]
-    spec = ServerSpec(f"{rig.name}-2", rig.harness.images[1], flavor, port, None, dict(FILES))
+    spec = ServerSpec(
+        f"{rig.name}-2", rig.harness.images[1], flavor, port, None, dict(FILES), takes_over=rig.port.handle
+    )
     made = Pair(rig, provider.ensure_server(spec).handle)
     until(lambda: provider.ensure_server(spec).state == ServerState.ACTIVE, "the standby is ACTIVE")
     assert provider.find_server(spec.name) == made.standby

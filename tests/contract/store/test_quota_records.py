@@ -19,7 +19,7 @@ from instar.wire.ids import new_id
 def test_limits_are_kept_and_two_at_once_get_one_place(record_store_url: str) -> None:
     store = Store(record_store_url)
     schema.upgrade(store)
-    desk = Desk(store, Sealer(Fernet.generate_key()), lambda: [], Abilities())
+    desk = Desk(store, Sealer(Fernet.generate_key()), lambda: [], Abilities(), lambda tags: None)
     with store.begin() as session:
         session.add(Datastore(id="ds", name="postgresql", created=0.0))
         session.flush()

@@ -66,6 +66,18 @@ def test_a_card_that_is_missing_is_told(cards: Path) -> None:
         commands({"links": [{**LINK, "ethernet_mac_address": "fa:16:3e:ff:ff:ff"}]}, cards)
 
 
+def test_a_standby_knows_its_coming_card_when_it_is_plugged_in_and_silences_the_other(cards: Path) -> None:
+    coming = {"links": [{**LINK, "ethernet_mac_address": "fa:16:3e:00:00:02"}], "networks": [FIXED]}
+    assert not boot.Network(coming, cards).is_there()
+    (cards / "eth1").mkdir()
+    assert not boot.Network(coming, cards).is_there()
+    (cards / "eth1/address").write_text("fa:16:3e:00:00:02\n")
+    assert boot.Network(coming, cards).is_there()
+    assert list(boot.Network({"links": [LINK]}, cards).silencing()) == [
+        ("busybox", "ip", "link", "set", "eth0", "down")
+    ]
+
+
 def user_data(*files: dict[str, str]) -> str:
     return "#cloud-config\n" + json.dumps({"write_files": files})
 

@@ -84,6 +84,19 @@ def test_what_is_there_is_found(glance: Glance, publish_it: Publish) -> None:
     assert glance.uploads == 1
 
 
+def test_a_disk_that_is_there_already_gets_the_tags_too(
+    glance: Glance, manifest: Manifest, tmp_path: Path, publish_it: Publish
+) -> None:
+    image = publish_it()
+    cloud = openstack.connect(
+        auth_type="none", auth={"endpoint": glance.url}, image_endpoint_override=glance.url
+    )
+    again = publish(cloud.image, tmp_path, manifest, lambda _: None, tags=["postgresql", "stable"])
+    cloud.close()
+    assert again == image
+    assert glance.images[image]["tags"] == ["postgresql", "stable"]
+
+
 @pytest.mark.parametrize("fault", ["tears", "spoils"])
 def test_an_upload_that_fails_leaves_nothing(glance: Glance, publish_it: Publish, fault: str) -> None:
     setattr(glance, fault, True)

@@ -26,13 +26,13 @@ def show(call: Call) -> rest.MgmtVersionAnswer:
 def create(call: Call, body: rest.CreateVersionRequest) -> None:
     """Register a version, and its datastore when the name is new; the answer is empty, as clients expect."""
     with call.desk.store.begin() as session:
-        versions.create(session, body.version)
+        versions.create(session, body.version, call.desk.newest_image)
 
 
 def update(call: Call, body: rest.UpdateVersion) -> None:
     """Change a version: what the body names, which has no envelope."""
     with call.desk.store.begin() as session:
-        versions.update(session, call.path["version_id"], body)
+        versions.update(session, call.path["version_id"], body, call.desk.newest_image)
 
 
 def delete(call: Call) -> None:

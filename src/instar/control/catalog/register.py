@@ -26,4 +26,4 @@ def register_image(session: Session, ref: str, manifest: Manifest) -> DatastoreV
         version=manifest.engine_version,
         upgrade_from=manifest.upgrade_from or None,
     )
-    return versions.create(session, wanted)
+    return versions.create(session, wanted, newest=lambda tags: None)

@@ -1,6 +1,7 @@
 """Datastore versions: found by id or name, registered, changed and deleted by their rules."""
 
 import time
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -11,6 +12,9 @@ from instar.control.store.tables import Datastore, DatastoreVersion
 from instar.wire import rest
 from instar.wire.errors import BadRequest, NotFound
 from instar.wire.ids import new_id
+
+Newest = Callable[[Sequence[str]], str | None]
+"""Finds the image that tags stand for."""
 
 
 def find_datastore(session: Session, ref: str) -> Datastore:
@@ -38,14 +42,27 @@ def by_id(session: Session, version_id: str) -> DatastoreVersion:
     return version
 
 
-def image_of(version: DatastoreVersion) -> str:
-    """Give the image that instances of a version run. Raises BadRequest when it names none."""
+def image_of(version: DatastoreVersion, newest: Newest) -> str:
+    """Give the image that instances of a version get now; of a version with tags, the newest that has them.
+
+    It is kept with the version, for people and for what is read from it. Raises BadRequest without one.
+    """
+    if version.image_tags:
+        version.image = newest(version.image_tags) or _refuse_tags(version)
     if not version.image:
         raise BadRequest(
             f"Datastore version {version.name} names no image",
             remedy="Register an image with it: `instar version set`.",
         )
     return version.image
+
+
+def _refuse_tags(version: DatastoreVersion) -> str:
+    raise BadRequest(
+        f"No image has all the tags of datastore version {version.name}",
+        seen=f"tags: {', '.join(version.image_tags)}",
+        remedy="Publish one (`instar image publish --tag`), or register an image: `instar version set`.",
+    )
 
 
 def default(datastore: Datastore) -> DatastoreVersion | None:
@@ -91,10 +108,10 @@ def _chosen_datastore(session: Session, ref: str | None, field: str) -> Datastor
     return known[0]
 
 
-def create(session: Session, wanted: rest.CreateVersion) -> DatastoreVersion:
+def create(session: Session, wanted: rest.CreateVersion, newest: Newest) -> DatastoreVersion:
     """Register a version, and its datastore when the name is new. Raises BadRequest."""
-    if not wanted.image and not wanted.image_tags:
-        raise BadRequest("version.image: an image or image tags must be given")
+    if bool(wanted.image) == bool(wanted.image_tags):
+        raise BadRequest("version.image: an image or image tags must be given, and not both")
     number = wanted.version or wanted.name
     _check_number(number)
     _check_ranges(wanted.upgrade_from)
@@ -112,6 +129,7 @@ def create(session: Session, wanted: rest.CreateVersion) -> DatastoreVersion:
             include={"name", "image", "image_tags", "active", "registry_ext", "repl_strategy", "upgrade_from"}
         ),
     )
+    image_of(version, newest)
     session.add(version)
     _flush(session, version)
     if wanted.default:
@@ -119,12 +137,13 @@ def create(session: Session, wanted: rest.CreateVersion) -> DatastoreVersion:
     return version
 
 
-def update(session: Session, version_id: str, change: rest.UpdateVersion) -> None:
+def update(session: Session, version_id: str, change: rest.UpdateVersion, newest: Newest) -> None:
     """Change what the request names. Raises NotFound, BadRequest."""
     version = by_id(session, version_id)
     sent = change.model_dump(exclude_unset=True)
     _check_ranges(change.upgrade_from)
     _refuse_nulls(sent)
+    _choose_one(sent)
     chosen = sent.pop("default", None)
     if chosen is not None:
         _set_default(version, chosen=chosen)
@@ -132,6 +151,8 @@ def update(session: Session, version_id: str, change: rest.UpdateVersion) -> Non
         sent["manager"] = sent.pop("datastore_manager")
     for field, value in sent.items():
         setattr(version, field, value)
+    if sent.get("image_tags"):
+        image_of(version, newest)
     _flush(session, version)
 
 
@@ -205,6 +226,14 @@ def _refuse_nulls(sent: dict[str, object]) -> None:
     for field in ("name", "datastore_manager", "image_tags", "packages", "active", "default"):
         if field in sent and sent[field] is None:
             raise BadRequest(f"{field}: must not be null")
+
+
+def _choose_one(sent: dict[str, object]) -> None:
+    """Have an image that is sent replace the tags, and tags the image that was registered."""
+    if sent.get("image") and sent.get("image_tags"):
+        raise BadRequest("image: an image or image tags can be given, and not both")
+    if sent.get("image"):
+        sent["image_tags"] = []
 
 
 def _flush(session: Session, version: DatastoreVersion) -> None:

@@ -38,6 +38,7 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
     """
     with desk.store.begin() as session:
         version = versions.choose(session, wanted.datastore)
+        image = versions.image_of(version, desk.newest_image)
         _refuse_beyond_quota(session, desk, caller, wanted)
         instance = _row(desk, caller, wanted, version, now=desk.store.now(session))
         group = _group(session, caller, wanted, version)
@@ -47,7 +48,7 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
             actor=caller.user,
             request_id=caller.request_id,
             inputs={
-                "image": version.image,
+                "image": image,
                 "databases": [d.model_dump() for d in wanted.databases],
                 "configuration_id": group.id if group else None,
             },
@@ -57,7 +58,7 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
                 "flavor_id": instance.flavor_id,
                 "volume_size": instance.volume_size,
                 "datastore_version": version.name,
-                "image_id": version.image,
+                "image_id": image,
             },
         )
         operation = submit(session, instance.created, STORY, instance, submission)
@@ -82,8 +83,6 @@ def _group(
 def _row(
     desk: Desk, caller: Caller, wanted: rest.CreateInstance, version: DatastoreVersion, now: float
 ) -> Instance:
-    if not version.image:
-        raise BadRequest(f"instance.datastore.version: {version.name} names no image")
     if wanted.volume is None:
         raise BadRequest("instance.volume: must be given, with a size in GiB")
     flavor = sizes.flavor(desk, wanted.flavorRef, "instance.flavorRef")

@@ -1,6 +1,6 @@
 """What every `request()` and every inquiry is handed: who asks, and the rooms below the door."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import BoundedSemaphore
 
@@ -43,7 +43,8 @@ class UpgradeDefaults:
 class Desk:
     """The rooms that requests are worked at; made once, by wiring.
 
-    `flavors` lists the sizes on offer from data (it touches no machine); `wake` nudges a worker in the same
+    `flavors` lists the sizes on offer from data (it touches no machine); `newest_image` finds the image that
+    tags stand for, as a provider does; `wake` nudges a worker in the same
     process, if there is one; `quotas` are those of projects that have none of their own; `streams` are the
     event streams that may be open at once, each of which holds a thread of the server.
     """
@@ -52,6 +53,7 @@ class Desk:
     sealer: Sealer
     flavors: Callable[[], list[FlavorSpec]]
     abilities: Abilities
+    newest_image: Callable[[Sequence[str]], str | None]
     wake: Callable[[], None] = field(default=lambda: None)
     answer_timeout: float = 15.0
     defaults: UpgradeDefaults = field(default_factory=UpgradeDefaults)

@@ -29,7 +29,8 @@ def request(
         target = versions.find(session, instance.version.datastore_id, version_ref)
         paths.check(instance.version, target, target.datastore.versions)
         chosen = planning.choose(session, instance, target, options, desk)
-        inputs = {"version_id": target.id, "version": target.name, "image": versions.image_of(target)}
+        image = versions.image_of(target, desk.newest_image)
+        inputs = {"version_id": target.id, "version": target.name, "image": image}
         submission = Submission(
             actor=caller.user,
             request_id=caller.request_id,

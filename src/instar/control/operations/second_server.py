@@ -35,6 +35,7 @@ def boot(ctx: Context, image: str) -> Outcome:
         volume=None,
         files=ctx.files(waits_at=port.address),
         title=ctx.instance.name,
+        takes_over=ctx.port.handle,
     )
     ctx.work.check_mine()
     info = ctx.provider.ensure_server(spec)

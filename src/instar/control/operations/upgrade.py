@@ -77,7 +77,7 @@ def request(
         instance = lookup.instance(session, caller, instance_id)
         wanted = version_ref or instance.version_id
         target = versions.find(session, instance.version.datastore_id, wanted)
-        onto = image or versions.image_of(target)
+        onto = image or versions.image_of(target, desk.newest_image)
         paths.check(instance.version, target, target.datastore.versions)
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)

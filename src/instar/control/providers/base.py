@@ -13,6 +13,7 @@ Rules that the contract suite holds every provider to:
 - A failure raises `ProviderError`, with `retryable` set where trying again may help.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -123,7 +124,7 @@ class ServerSpec:
 
     `title` is what people call it; it need not be unique, and only people look at it. Files are readable by
     the server's own user only. Without a `volume`, which takes the ability `replace`, it is a standby: its
-    guest waits until it is given one.
+    guest waits until it is given one, and with it the port that it `takes_over`.
     """
 
     name: str
@@ -133,6 +134,7 @@ class ServerSpec:
     volume: Handle | None
     files: dict[str, str] = field(repr=False)
     title: str = ""
+    takes_over: Handle | None = None
 
 
 @dataclass(frozen=True)
@@ -164,6 +166,12 @@ class Provider(Protocol):
 
     def image(self, ref: str) -> Image:
         """Find one image. Raises NotFound."""
+
+    def newest_image(self, tags: Sequence[str]) -> str | None:
+        """Find the image that was made last of those that carry all tags and can be used; gives its ref.
+
+        Raises NotSupported where images have no tags.
+        """
 
     def parameters(self, ref: str) -> list[Parameter]:
         """List the settings that an image's engine knows; empty when it tells none. Raises NotFound."""

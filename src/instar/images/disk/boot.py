@@ -4,6 +4,7 @@ It is copied into disks as it is and runs as root on the guest's Python, once a 
 standard library only. What it does it tells on the console; what fails keeps nothing else from being done.
 """
 
+import contextlib
 import ipaddress
 import json
 import os
@@ -19,6 +20,9 @@ DRIVE = Path("/run/config-drive")
 LATEST = "openstack/latest"
 HEADER = "#cloud-config"
 LEASE = "/usr/lib/instar/lease"
+COMING = Path("/etc/instar/network_data.json")
+"""Of a standby: the network of the card that it is to be given, as a config drive would tell it."""
+RTMGRP_LINK = 1
 PATIENCE = 30.0
 MISSHAPEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
 
@@ -29,8 +33,8 @@ def main() -> None:
     """Boot."""
     drive = read_drive()
     settle("host name", lambda: name_host(drive.get("meta_data.json", "{}")))
-    settle("network", lambda: Network(json.loads(drive.get("network_data.json", "{}"))).bring_up())
     settle("files", lambda: write_files(drive.get("user_data", "")))
+    settle("network", lambda: bring_up(json.loads(drive.get("network_data.json", "{}"))))
 
 
 def say(text: str) -> None:
@@ -97,16 +101,41 @@ def name_host(meta_data: str) -> str:
 # -- the network
 
 
+def bring_up(told: Found) -> str:
+    """Configure the cards that are there; a standby's, when it is given one, in a process of its own."""
+    coming = json.loads(COMING.read_text("utf-8")) if COMING.exists() else {}
+    if coming and Network(coming).is_there():
+        return Network(coming).bring_up()
+    said = Network(told).bring_up()
+    if coming and os.fork() == 0:
+        await_card(coming)
+        settle("network taken over", lambda: take_over(told, coming))
+        os._exit(0)
+    return said
+
+
+def await_card(coming: Found) -> None:
+    """Wait until a card is plugged in; the kernel tells of each change of a card (rtnetlink(7))."""
+    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:
+        changes.bind((0, RTMGRP_LINK))
+        while not Network(coming).is_there():
+            with contextlib.suppress(OSError):  # more was told than there was room for
+                changes.recv(1 << 16)
+
+
+def take_over(told: Found, coming: Found) -> str:
+    """Configure the card that was plugged in, and silence those that the standby had before."""
+    for words in Network(told).silencing():
+        run(*words)
+    return Network(coming).bring_up()
+
+
 class Network:
     """What `network_data.json` tells: fixed addresses where it has them, DHCP where it has none."""
 
     def __init__(self, told: Found, system: Path = Path("/sys/class/net")) -> None:
         self._told = told
-        self._cards = {
-            (card / "address").read_text().strip().lower(): card.name
-            for card in sorted(system.iterdir())
-            if card.name != "lo"
-        }
+        self._cards = dict(_cards(system))
 
     def bring_up(self) -> str:
         """Configure all cards; tells how."""
@@ -117,6 +146,17 @@ class Network:
             lines = "".join(f"nameserver {server}\n" for server in servers)
             Path("/etc/resolv.conf").write_text(lines, "utf-8")
         return "; ".join(" ".join(words[1:]) for words in commands)
+
+    def is_there(self) -> bool:
+        """Tell whether all cards are there that are told of."""
+        links = self._told.get("links", [])
+        return all(str(link["ethernet_mac_address"]).lower() in self._cards for link in links)
+
+    def silencing(self) -> Iterator[tuple[str, ...]]:
+        """Give the programs that take the cards out of use which are there and told of."""
+        for link in self._told.get("links", []):
+            if card := self._cards.get(str(link["ethernet_mac_address"]).lower()):
+                yield "busybox", "ip", "link", "set", card, "down"
 
     def commands(self) -> Iterator[tuple[str, ...]]:
         """Give the programs to run, in their order."""
@@ -140,6 +180,14 @@ class Network:
         places = [self._told, *self._told.get("networks", [])]
         services = [each for place in places for each in place.get("services", [])]
         return list(dict.fromkeys(each["address"] for each in services if each["type"] == "dns"))
+
+
+def _cards(system: Path) -> Iterator[tuple[str, str]]:
+    """Give the hardware address and name of each card; one may be unplugged meanwhile."""
+    for card in sorted(system.iterdir()):
+        with contextlib.suppress(OSError):
+            if card.name != "lo":
+                yield (card / "address").read_text().strip().lower(), card.name
 
 
 def _commands_of(network: Found, card: str) -> Iterator[tuple[str, ...]]:

@@ -32,6 +32,8 @@ mount -t tmpfs -o mode=1777,nosuid,nodev shm /dev/shm
 # Drivers for the cards that are there, and for config drives and the power button.
 cat /sys/bus/pci/devices/*/modalias /sys/bus/virtio/devices/*/modalias | sort -u | xargs modprobe -abq
 modprobe -abq sr_mod isofs vfat nls_cp437 nls_ascii button evdev
+# A card that comes up with an address says so, for whoever has known it elsewhere.
+echo 1 >/proc/sys/net/ipv4/conf/all/arp_notify
 python3 -ISB /{BOOT}
 install -d -o {USER} -g {USER} /run/instar
 cp -R /{_SERVICES} /run/services

@@ -69,7 +69,9 @@ class CreateVersion(Request):
     datastore_manager: Name
     active: bool
     image: Name | None = None
-    image_tags: list[Name] = Field(default=[], max_length=5)
+    image_tags: list[Name] = Field(
+        default=[], max_length=5, description="instead of `image`: the newest that has them all is meant"
+    )
     packages: list[str] | None = None
     default: bool = False
     version: Name | None = None

@@ -67,6 +67,8 @@ def test_registering_under_a_new_name_makes_the_datastore(admin, acme):
         ({"name": "17.10"}, "version.name"),
         ({"active": "yes"}, "version.active"),
         ({"image_tags": ["a"] * 6}, "version.image_tags"),
+        ({"image_tags": ["postgresql"]}, "not both"),
+        ({"image": None, "image_tags": ["of", "none"]}, "tags: of, none"),
         ({"extra": 1}, "version.extra"),
     ],
 )
@@ -88,6 +90,19 @@ def test_a_version_is_changed_without_an_envelope(admin, acme):
     assert admin.simulate_get(f"{DATASTORES}/postgresql/versions/17.10").status_code == 200
     names = [row["name"] for row in acme.simulate_get(f"{DATASTORES}/postgresql/versions").json["versions"]]
     assert names == ["16.4", "18.6"]
+
+
+def test_tags_take_the_place_of_an_image_and_an_image_that_of_tags(own_door, admin):
+    assert admin.simulate_post(MGMT, json=new(image=None, image_tags=["postgresql"])).status_code == 202
+    shown = find(admin, "15.8")
+    assert (shown["image"], shown["image_tags"]) == ("sha256:tagged", ["postgresql"])
+    path = f"{MGMT}/{shown['id']}"
+    assert admin.simulate_patch(path, json={"image_tags": ["of", "none"]}).status_code == 400
+    assert admin.simulate_patch(path, json={"image": "sha256:other"}).status_code == 202
+    shown = find(admin, "15.8")
+    assert (shown["image"], shown["image_tags"]) == ("sha256:other", [])
+    assert admin.simulate_patch(path, json={"image_tags": ["postgresql"]}).status_code == 202
+    assert find(admin, "15.8")["image"] == "sha256:tagged"
 
 
 def test_the_default_can_be_chosen_and_given_up(own_door, admin, acme):

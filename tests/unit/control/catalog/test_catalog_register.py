@@ -57,9 +57,8 @@ def test_the_newest_active_version_is_the_default_whatever_came_first(store):
         for name, number in (("edge", "18.6"), ("9", "9.6"), ("17", "17.10")):
             register.register_image(session, f"sha256:{name}", manifest(name, number))
         assert versions.choose(session, None).name == "edge"
-        versions.update(
-            session, versions.find(session, "postgresql", "edge").id, rest.UpdateVersion(active=False)
-        )
+        edge = versions.find(session, "postgresql", "edge").id
+        versions.update(session, edge, rest.UpdateVersion(active=False), lambda tags: None)
         assert versions.choose(session, None).name == "17"
 
 

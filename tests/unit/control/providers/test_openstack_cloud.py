@@ -168,6 +168,22 @@ def test_only_what_an_operator_published_is_an_image_of_ours(
         provider.image(IDS[3])
 
 
+def test_tags_stand_for_the_newest_image_of_ours_that_has_them_all(
+    stub: CloudStub, provider: OpenStackProvider
+) -> None:
+    listed = [
+        image(IDS[0], tags=["db", "stable"], created_at="2026-01-01T00:00:00Z"),
+        image(IDS[1], tags=["db", "stable", "more"], created_at="2026-01-03T00:00:00Z"),
+        image(IDS[2], tags=["db"], created_at="2026-01-04T00:00:00Z"),
+        image(IDS[3], tags=["db", "stable"], created_at="2026-01-05T00:00:00Z", owner="a tenant"),
+    ]
+    stub.on("GET", IMAGES, (200, {"images": listed}))
+    assert provider.newest_image(["db", "stable"]) == IDS[1]
+    assert provider.newest_image(["db", "beta"]) is None
+    (asked, _) = stub.all("GET", IMAGES)
+    assert (asked.query["tag"], asked.query["status"]) == (["db", "stable"], ["active"])
+
+
 # volumes
 
 

@@ -1,5 +1,6 @@
 """What the verbs of a provider come to that keeps its state in directories."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -103,6 +104,12 @@ class DirectoryProvider:
     def image(self, ref: str) -> Image:
         """Find one image. Raises NotFound."""
         return self._images.get(ref)
+
+    def newest_image(self, tags: Sequence[str]) -> str | None:
+        """Refuse: the images of a directory have no tags."""
+        raise NotSupported(
+            "The images of this provider have no tags", remedy="Register the version with an image."
+        )
 
     @told
     def parameters(self, ref: str) -> list[Parameter]:

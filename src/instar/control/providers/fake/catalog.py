@@ -1,6 +1,6 @@
 """The fake's images, flavors and ports."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from instar.control.providers.base import AccessRule, FlavorSpec, Handle, Image, Port
 from instar.control.providers.fake.verbs import Verbs, make_handle, name_of, verb
@@ -15,22 +15,26 @@ class FakeImages(Verbs):
         super().__init__()
         self._images: dict[str, Image] = {}
         self._parameters: dict[str, list[Parameter]] = {}
+        self._tags: dict[str, Sequence[str]] = {}
         self._agents: dict[str, str] = {}
         self.damaged: set[str] = set()
         self.dead: set[str] = set()
 
-    def add_image(self, manifest: Manifest, parameters: Iterable[Parameter] = ()) -> str:
+    def add_image(
+        self, manifest: Manifest, parameters: Iterable[Parameter] = (), tags: Sequence[str] = ()
+    ) -> str:
         """Put an image into the store; gives its ref: the manifest's digest, or one made up."""
         ref = manifest.digest or f"fake:{manifest.recipe}:{manifest.engine_version}:{manifest.agent_version}"
         self._images[ref] = Image(ref, manifest.model_copy(update={"digest": ref}))
         self._parameters[ref] = list(parameters)
+        self._tags[ref] = tags
         return ref
 
     # accidents; `damaged` and `dead` hold refs of images: of the latter, servers come up and no guest answers
 
     def lose_image(self, ref: str) -> None:
         """Have an image vanish from the store."""
-        del self._images[ref]
+        del self._images[ref], self._tags[ref]
 
     def swap_agent(self, ref: str, version: str) -> None:
         """Have an image hold another agent than its manifest says."""
@@ -52,6 +56,12 @@ class FakeImages(Verbs):
     def image(self, ref: str) -> Image:
         """Find one image. Raises NotFound."""
         return self._image(ref)
+
+    @verb
+    def newest_image(self, tags: Sequence[str]) -> str | None:
+        """Find the image that was added last with all tags."""
+        found = [ref for ref, borne in self._tags.items() if {*tags} <= {*borne}]
+        return found[-1] if found else None
 
     @verb
     def parameters(self, ref: str) -> list[Parameter]:

@@ -1,5 +1,6 @@
 """Images: those in Glance that carry a manifest, and that nobody but an operator can have put there."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from instar.control.providers.base import Image
@@ -32,6 +33,14 @@ class Images:
     def get(self, ref: str) -> Image:
         """Find one image. Raises NotFound, and ProviderError when its manifest can't be read."""
         return _read(self._record(ref))[0]
+
+    def newest(self, tags: Sequence[str]) -> str | None:
+        """Find the image that was made last of those that can be used and carry all tags."""
+        wanted = {"status": "active", "tag": list(tags)}
+        listed = self._cloud.ask("list images", lambda api: list(api.image.images(**wanted)))
+        ours = [each for each in listed if self._is_ours(each) and {*tags} <= {*each.tags}]
+        newest = max(ours, key=lambda each: (each.created_at, each.id), default=None)
+        return str(newest.id) if newest else None
 
     def parameters(self, ref: str) -> list[Parameter]:
         """List the settings that an image's engine knows. Raises NotFound."""

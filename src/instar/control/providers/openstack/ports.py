@@ -11,7 +11,7 @@ from typing import Any
 from openstack.exceptions import ConflictException, ForbiddenException
 
 from instar.control.providers.base import AccessRule, Handle, Port
-from instar.control.providers.openstack import handles
+from instar.control.providers.openstack import handles, network_data
 from instar.control.providers.openstack.cloud import Cloud, oldest
 from instar.control.providers.openstack.networks import Networks
 from instar.control.providers.openstack.security_groups import SecurityGroups
@@ -39,6 +39,19 @@ class Ports:
             address=str(port.fixed_ips[0]["ip_address"]),
             hostname=port.description or hostname,
         )
+
+    def network_data(self, handle: Handle) -> str:
+        """Describe the network of a port for the guest whose card it will be, as Nova's config drives do."""
+        port = self.present(handle)
+        return network_data.describe(self._cloud, port)
+
+    def present(self, handle: Handle) -> Any:
+        """Give Neutron's record of a port. Raises ProviderError when it is gone."""
+        port_id = handles.id_of(handle, "port")
+        port = self._cloud.find("look at a port", lambda api: api.network.get_port(port_id))
+        if port is None:
+            raise ProviderError("The port is gone", seen=f"Neutron has no port {port_id}")
+        return port
 
     def limit(self, handle: Handle, rule: AccessRule) -> None:
         """Let in the clients that the rule names, and nobody else."""

@@ -1,6 +1,6 @@
 """The openstack provider: Nova servers with Cinder volumes and Neutron ports, from Glance images."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from instar.control.providers.base import (
@@ -19,6 +19,7 @@ from instar.control.providers.base import (
 from instar.control.providers.openstack.changes import Changes
 from instar.control.providers.openstack.cloud import Cloud
 from instar.control.providers.openstack.flavors import Flavors
+from instar.control.providers.openstack.handing_over import HandingOver
 from instar.control.providers.openstack.images import Images
 from instar.control.providers.openstack.networks import Networks
 from instar.control.providers.openstack.ports import Ports
@@ -30,7 +31,6 @@ from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.snapshots import Snapshots
 from instar.control.providers.openstack.volumes import Volumes
 from instar.wire.agent import Parameter
-from instar.wire.errors import NotSupported
 
 
 class OpenStackProvider:
@@ -45,9 +45,10 @@ class OpenStackProvider:
         self._ports = Ports(cloud, Networks(cloud, settings), SecurityGroups(cloud, settings))
         self._volumes = Volumes(cloud, settings)
         self._snapshots = Snapshots(cloud, self._volumes, instant=settings.instant_snapshots)
-        self._servers = Servers(cloud, settings, self._images, self._flavors, self._volumes)
+        self._servers = Servers(cloud, settings, self._images, self._flavors, self._volumes, self._ports)
         self._changes = Changes(cloud, self._images, self._servers)
         self._reverting = Reverting(cloud, self._volumes, self._snapshots, self._servers)
+        self._handing_over = HandingOver(cloud, self._volumes, self._ports, self._servers)
         self._recovery = Recovery(self._servers)
         self.abilities = Abilities(
             instant_snapshots=settings.instant_snapshots,
@@ -57,6 +58,7 @@ class OpenStackProvider:
             extend_volume=True,
             enforces_volume_size=True,
             enforces_memory=True,
+            replace=True,
             limits_access=True,
             volume_kind="disk",
         )
@@ -76,6 +78,10 @@ class OpenStackProvider:
     def image(self, ref: str) -> Image:
         """Find one image. Raises NotFound."""
         return self._images.get(ref)
+
+    def newest_image(self, tags: Sequence[str]) -> str | None:
+        """Find the image that was made last of those that carry all tags and can be used."""
+        return self._images.newest(tags)
 
     def parameters(self, ref: str) -> list[Parameter]:
         """List the settings that an image's engine knows; empty when it tells none. Raises NotFound."""
@@ -186,8 +192,8 @@ class OpenStackProvider:
         return self._changes.resize(handle, flavor)
 
     def hand_over(self, old: Handle, new: Handle, volume: Handle, port: Handle) -> Progress:
-        """Refuse: a guest does not take up a port that it gets while it runs."""
-        raise NotSupported("The openstack provider can't hand a port from one server to another yet")
+        """Give the volume and the port of `old` to `new`; repeat until done."""
+        return self._handing_over.hand_over(old, new, volume, port)
 
     def destroy_server(self, handle: Handle) -> None:
         """Delete the server with its root disk; the port and the volume stay."""

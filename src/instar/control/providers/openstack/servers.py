@@ -1,11 +1,12 @@
 """Servers: Nova's, each with its name as a tag; `wishes.py` tells what their metadata mean.
 
 Of two callers who make the same server, Cinder gives its volume to one, and the other finds the server that
-has it.
+has it; of two standbys, which have none, the one that was made first counts.
 """
 
 import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from openstack.exceptions import BadRequestException, ConflictException
@@ -15,13 +16,15 @@ from instar.control.providers.openstack import failures, handles, states, user_d
 from instar.control.providers.openstack.cloud import Cloud, oldest
 from instar.control.providers.openstack.flavors import Flavors
 from instar.control.providers.openstack.images import Images
+from instar.control.providers.openstack.ports import Ports
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.volumes import AT_REST, Volumes
 from instar.control.providers.openstack.wishes import DUE, RUNNING, STOPPED, Wishes
-from instar.wire.errors import NotSupported, ProviderError
+from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
 TAG = "instar"
+NETWORK_DATA = "etc/instar/network_data.json"
 RESIZED = "VERIFY_RESIZE"
 """Nova's word for a server that runs with its new size, and waits for that to be confirmed."""
 
@@ -36,9 +39,10 @@ class Servers:
         images: Images,
         flavors: Flavors,
         volumes: Volumes,
+        ports: Ports,
     ) -> None:
         self._cloud, self._settings = cloud, settings
-        self._images, self._flavors, self._volumes = images, flavors, volumes
+        self._images, self._flavors, self._volumes, self._ports = images, flavors, volumes, ports
 
     def find(self, name: str) -> Handle | None:
         """Find the server called `name`."""
@@ -46,13 +50,11 @@ class Servers:
         return handles.make("server", server.id, name) if server else None
 
     def ensure(self, spec: ServerSpec) -> ServerInfo:
-        """Find or begin to make a server."""
-        volume = spec.volume
-        if volume is None:
-            raise NotSupported("A server of this provider gets its volume when it is made")
+        """Find or begin to make a server; a standby is told of the network that it takes over."""
         image = self._images.usable(spec.image)
-        packed = user_data.make(image, spec.files)
-        server = self._called(spec.name) or self._make(spec, volume, packed)
+        coming = {NETWORK_DATA: self._ports.network_data(spec.takes_over)} if spec.takes_over else {}
+        packed = user_data.make(image, {**spec.files, **coming})
+        server = self._called(spec.name) or self._make(spec, packed)
         return self.told(server.id)
 
     def inspect(self, handle: Handle) -> ServerInfo:
@@ -183,22 +185,15 @@ class Servers:
         server = self._cloud.find("look at a server", lambda api: api.compute.get_server(server_id))
         return None if server is None or server.status == "DELETED" else server
 
-    def _make(self, spec: ServerSpec, volume: Handle, packed: str) -> Any:
+    def _make(self, spec: ServerSpec, packed: str) -> Any:
         settings = self._settings
-        volume_id = handles.id_of(volume, "volume")
-        disks = [
-            {"boot_index": 0, "uuid": spec.image, "source_type": "image", "destination_type": "local",
-             "delete_on_termination": True},
-            {"boot_index": None, "uuid": volume_id, "source_type": "volume", "destination_type": "volume",
-             "delete_on_termination": False},
-        ]  # fmt: skip
         wanted = {
             "name": spec.title.strip() or spec.name,
             "hostname": spec.port.hostname.split(".")[0] or None,
             "flavor_id": spec.flavor.id,
             "image_id": spec.image,
             "networks": [{"port": handles.id_of(spec.port.handle, "port")}],
-            "block_device_mapping": disks,
+            "block_device_mapping": list(_disks(spec)),
             "config_drive": True,
             "user_data": packed,
             "metadata": Wishes(name=spec.name, image=spec.image).metadata(),
@@ -216,10 +211,17 @@ class Servers:
 
         made = self._cloud.ask("make a server", begin)
         if not isinstance(made, Exception):
-            return made
+            return made if spec.volume else self._choose(spec.name, made)
         if server := self._called(spec.name):
             return server
         raise failures.told("make a server", made) from made
+
+    def _choose(self, name: str, made: Any) -> Any:
+        """Of standbys that were made at once give the one that counts, and delete ours if it is another."""
+        first = self._called(name) or made
+        if first.id != made.id:
+            self._cloud.ask("delete a server", lambda api: api.compute.delete_server(made.id))
+        return first
 
     def wish(self, server: Any, known: Wishes, **changes: str) -> Wishes:
         """Write down what is wanted of a server now."""
@@ -236,6 +238,25 @@ class Servers:
                 remedy="wait; if nothing moves, nova-compute's log has the cause",
                 retryable=True,
             )
+
+
+def _disks(spec: ServerSpec) -> Iterator[dict[str, Any]]:
+    """Describe a server's disks for Nova: the root disk, and the volume unless it is a standby."""
+    yield {
+        "boot_index": 0,
+        "uuid": spec.image,
+        "source_type": "image",
+        "destination_type": "local",
+        "delete_on_termination": True,
+    }
+    if spec.volume:
+        yield {
+            "boot_index": None,
+            "uuid": handles.id_of(spec.volume, "volume"),
+            "source_type": "volume",
+            "destination_type": "volume",
+            "delete_on_termination": False,
+        }
 
 
 def _confirm(api: Any, server: Any) -> None:

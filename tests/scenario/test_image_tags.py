@@ -1,0 +1,59 @@
+"""Versions that name tags instead of an image: what is newest when a request comes is what it gets."""
+
+import pytest
+
+from instar.wire.agent import Manifest
+from instar.wire.errors import BadRequest
+from world import World, catalogue, manifest
+
+TAGS = ["postgresql", "stable"]
+
+
+def publish(world: World, digest: str, *tags: str, version: str = "17.11") -> str:
+    """Put an image with tags into the provider's store; gives its ref."""
+    described: Manifest = manifest(version).model_copy(update={"digest": f"sha256:{digest}"})
+    return world.provider.add_image(described, catalogue(version), tags)
+
+
+def register(world: World) -> None:
+    """Register version `stable` by tags."""
+    world.client.versions.create(
+        "postgresql", "stable", manager="postgresql", image_tags=TAGS, version="17.11"
+    )
+
+
+def test_an_upgrade_goes_to_the_newest_image_when_it_is_asked_for(world: World) -> None:
+    first = publish(world, "first", *TAGS)
+    register(world)
+    instance_id = world.create()
+    world.client.instances.upgrade("demo", "stable")
+    later = publish(world, "later", *TAGS, "more")
+    publish(world, "latest", "postgresql")
+    world.settle()
+    assert image_of(world, instance_id) == first
+    world.client.instances.upgrade("demo", "stable")
+    world.settle()
+    assert image_of(world, instance_id) == later
+
+
+def test_a_new_instance_gets_the_newest_image(world: World) -> None:
+    publish(world, "first", *TAGS)
+    register(world)
+    later = publish(world, "later", *TAGS)
+    instance_id = world.create(version="stable")
+    assert image_of(world, instance_id) == later
+
+
+def test_a_version_whose_images_are_gone_says_so(world: World) -> None:
+    only = publish(world, "only", *TAGS)
+    register(world)
+    world.create()
+    world.provider.lose_image(only)
+    with pytest.raises(BadRequest, match="tags: postgresql, stable"):
+        world.client.instances.upgrade("demo", "stable")
+    assert world.client.instances.get("demo").status == "ACTIVE"
+
+
+def image_of(world: World, instance_id: str) -> str:
+    """Tell which image an instance's server booted from."""
+    return world.provider.servers[f"instar-{instance_id}"].image
