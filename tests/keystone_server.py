@@ -24,6 +24,7 @@ from waiting import until
 REQUIREMENTS = ("keystone==30.0.0",)
 _SERVE = Path(__file__).with_name("serve_keystone.py")
 PASSWORD = "only-for-tests"
+REGION = "here"
 PROJECTS = {"acme": {"alice": "member", "root": "admin"}, "rival": {"mallory": "member"}}
 """Who has which role in which project."""
 _TIMEOUT = 600.0
@@ -80,7 +81,7 @@ class Keystone:
         self._manage("db_sync")
         self._manage("fernet_setup", *whose)
         self._manage("credential_setup", *whose)
-        self._manage("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", "here", *urls)
+        self._manage("bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION, *urls)
 
     def start(self) -> None:
         """Serve, and wait until it answers."""
@@ -123,7 +124,7 @@ class Keystone:
         service = admin.services.create("instar", "database")
         for interface in ("public", "internal", "admin"):
             url = f"{database_url}/v1.0/%(project_id)s"
-            admin.endpoints.create(service, url, interface=interface, region="here")
+            admin.endpoints.create(service, url, interface=interface, region=REGION)
         return ids
 
     def authtoken(self) -> str:

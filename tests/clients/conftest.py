@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from served import Served, served
-from stock_clients import StockClients, stock_clients
+from stock_clients import StockClients, account, stock_clients
 
 import keystone_server
 
@@ -22,19 +22,25 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def alice(cloud: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockClients]:
     """A member's clients."""
-    with stock_clients(cloud.keystone, "alice", "acme", tmp_path_factory.mktemp("alice")) as clients:
+    with stock_clients(
+        account(cloud.keystone.url, "alice", "acme"), tmp_path_factory.mktemp("alice")
+    ) as clients:
         yield clients
 
 
 @pytest.fixture(scope="session")
 def root(cloud: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockClients]:
     """An administrator's clients, in the same project."""
-    with stock_clients(cloud.keystone, "root", "acme", tmp_path_factory.mktemp("root")) as clients:
+    with stock_clients(
+        account(cloud.keystone.url, "root", "acme"), tmp_path_factory.mktemp("root")
+    ) as clients:
         yield clients
 
 
 @pytest.fixture(scope="session")
 def mallory(cloud: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StockClients]:
     """Clients of a member of another project."""
-    with stock_clients(cloud.keystone, "mallory", "rival", tmp_path_factory.mktemp("mallory")) as clients:
+    with stock_clients(
+        account(cloud.keystone.url, "mallory", "rival"), tmp_path_factory.mktemp("mallory")
+    ) as clients:
         yield clients

@@ -1,7 +1,7 @@
 """Runs in the clients' own environment: a user's script with openstacksdk; prints what it saw.
 
-Its argument is an instance that exists: the SDK's own `create_instance` has no field for a flavor, and
-what it sends to create users and databases has shapes that Trove's API doesn't take.
+Its arguments are an instance that exists, and a database in it: the SDK's own `create_instance` has no field
+for a flavor, and what it sends to create users and databases has shapes that Trove's API doesn't take.
 """
 
 import json
@@ -25,7 +25,7 @@ def main() -> None:
     }
     saw["root"] += [bool(instance.enable_root_user(database)["password"]), instance.is_root_enabled(database)]
     database.delete_user("ada", instance)
-    database.delete_database("orders", instance)
+    database.delete_database(sys.argv[2], instance)
     saw["left"] = [each.name for each in [*database.databases(instance), *database.users(instance)]]
     database.update_instance(instance, name="renamed")
     saw["renamed"] = database.get_instance(instance.id).name

@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any
 
 import environments
 from command_line import Ran
-from keystone_server import PASSWORD, Keystone
+from keystone_server import PASSWORD, REGION
 
 REQUIREMENTS = ("python-openstackclient==10.5.0", "python-troveclient==8.11.0", "openstacksdk==4.22.0")
 _DRIVER = Path(__file__).with_name("driver.py")
@@ -59,24 +59,29 @@ class StockClients:
         return Ran(**json.loads(self.process.stdout.readline()))
 
 
-@contextmanager
-def stock_clients(keystone: Keystone, user: str, project: str, home: Path) -> Iterator[StockClients]:
-    """Give a user the clients, with the environment variables that an RC file would set."""
-    account = {
-        "OS_AUTH_URL": keystone.url,
+def account(
+    url: str, user: str, project: str, *, password: str = PASSWORD, region: str = REGION
+) -> dict[str, str]:
+    """Give the environment variables that an RC file would set."""
+    return {
+        "OS_AUTH_URL": url,
         "OS_USERNAME": user,
-        "OS_PASSWORD": PASSWORD,
+        "OS_PASSWORD": password,
         "OS_PROJECT_NAME": project,
         "OS_USER_DOMAIN_ID": "default",
         "OS_PROJECT_DOMAIN_ID": "default",
         "OS_IDENTITY_API_VERSION": "3",
-        "OS_REGION_NAME": "here",
-        "HOME": str(home),
+        "OS_REGION_NAME": region,
     }
+
+
+@contextmanager
+def stock_clients(variables: Mapping[str, str], home: Path) -> Iterator[StockClients]:
+    """Give a user the clients."""
     programs = environments.programs("clients", *REQUIREMENTS)
     process = subprocess.Popen(
         [programs / "python", _DRIVER],
-        env={"PATH": os.environ["PATH"], **account},
+        env={"PATH": os.environ["PATH"], "HOME": str(home), **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -11,7 +11,7 @@ import keystone_server
 import real_control_plane
 from guest_images import Images
 from instar.client import Client
-from keystone_server import PASSWORD, Keystone
+from keystone_server import PASSWORD, REGION, Keystone
 from real_control_plane import ControlPlane
 
 pytestmark = pytest.mark.live
@@ -37,7 +37,7 @@ class InCatalogue(ControlPlane):
     def client(self) -> Client:
         """An administrator's client."""
         assert self.keystone
-        return Client(session=self.keystone.session("root", "acme"), region_name="here")
+        return Client(session=self.keystone.session("root", "acme"), region_name=REGION)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def postgresql(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Iter
             return InCatalogue(home, images, keystone=keystone)
 
         with real_control_plane.installed(images, "serve", kind=kind):
-            target = Target(keystone.url, PASSWORD, "here", "postgresql", "18.6", "17.10")
+            target = Target(keystone.url, PASSWORD, REGION, "postgresql", "18.6", "17.10")
             yield tempest(tmp_path_factory.mktemp("tempest"), target)
 
 

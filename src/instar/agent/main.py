@@ -70,6 +70,7 @@ def _serve(root: Path, user: str | None) -> None:
     def bind(address: str, api: server.Api) -> server.Server:
         return server.make_server(address, facts.listen_port, api, context)
 
+    threading.Thread(target=datastore.load, name="load", daemon=True).start()
     if facts.takes_over:
         listening = standby.take_over(facts, api, bind, ended)
     else:

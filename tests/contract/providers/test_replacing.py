@@ -157,4 +157,5 @@ def test_a_snapshot_of_the_old_server_s_volume_serves_the_new_one(pair: Pair) ->
     provider.stop_server(pair.standby, "back")
     pair.rig.revert(kept)
     provider.rebuild_server(pair.standby, old, dict(FILES), "back")
+    until(lambda: pair.state(pair.standby) == ServerState.ACTIVE, "it is ACTIVE")
     until(lambda: pair.rig.boots() == [old, old], "it has booted, and can write to the volume")

@@ -52,6 +52,9 @@ class Datastore:
     def shut_down(self) -> None:
         """Stop the database because the server goes down; it still should run. Repeatable."""
 
+    def load(self) -> None:
+        """Import what hooks need and a start does not, while nobody waits for it."""
+
     # -- jobs -------------------------------------------------------------------------------------------
 
     def prepare(self, params: PrepareParams, report: Report) -> dict[str, Any]:

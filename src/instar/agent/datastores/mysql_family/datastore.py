@@ -1,10 +1,10 @@
 """The hooks of MySQL's family, each led to the file that tells its story.
 
-What speaks to a running database is imported when it is first needed: the driver takes longer to load than
-the agent takes to start.
+What speaks to a running database is imported when it is first needed, or when nobody waits (`load`): the
+driver takes longer to load than the agent takes to start.
 """
 
-import threading
+import importlib
 from functools import partial
 from typing import Any
 
@@ -33,6 +33,7 @@ from instar.wire.states import ServiceStatus
 
 PROBES_BUDGET = 8.0
 """Seconds for all probes of a call, whose asker waits for little longer."""
+_PARTS = ("readiness", "arrival", "tables", "settling", "leaving", "returning", "probes")
 
 
 class FamilyDatastore(Datastore):
@@ -43,14 +44,16 @@ class FamilyDatastore(Datastore):
     def __init__(self, guest: Guest) -> None:
         self._server = Server(guest, self.dialect)
         self._reason = ""
-        self._driver = threading.Thread(target=_load_driver, name="load driver", daemon=True)
 
     # -- the agent's own life ---------------------------------------------------------------------------
 
+    def load(self) -> None:
+        """Import the parts of the hooks that are needed most, in the order in which an upgrade takes them."""
+        for part in _PARTS:
+            importlib.import_module(f"{__package__}.{part}")
+
     def bring_back(self) -> None:
         """Start the database if it should run and does not."""
-        if self._driver.ident is None:
-            self._driver.start()
         if self._server.guest.volume_is_released:
             return
         self._server.guest.take_volume(patience=0)
@@ -279,7 +282,3 @@ class FamilyDatastore(Datastore):
         return DatabaseStatus(
             status=ServiceStatus.SHUTDOWN, engine_version=version, reason="Clients are not let in yet."
         )
-
-
-def _load_driver() -> None:
-    import pymysql  # noqa: F401 - loaded while nobody waits for it

@@ -1,10 +1,10 @@
 """PostgreSQL's hooks, each led to the file that tells its story.
 
-What speaks to a running database is imported when it is first needed: the driver takes longer to load than
-the agent takes to start.
+What speaks to a running database is imported when it is first needed, or when nobody waits (`load`): the
+driver takes longer to load than the agent takes to start.
 """
 
-import threading
+import importlib
 from functools import partial
 from typing import Any
 
@@ -35,6 +35,7 @@ PROBES_BUDGET = 8.0
 
 
 _AWAY = "Its indexes are ordered by other libraries than this image has; it waits to be told how to go on."
+_PARTS = ("readiness", "arrival", "order_guard", "settling", "leaving", "returning", "probes")
 
 
 class PostgreSQL(Datastore):
@@ -45,14 +46,16 @@ class PostgreSQL(Datastore):
     def __init__(self, guest: Guest) -> None:
         self._server = Server(guest)
         self._reason = ""
-        self._driver = threading.Thread(target=_load_driver, name="load driver", daemon=True)
 
     # -- the agent's own life ---------------------------------------------------------------------------
 
+    def load(self) -> None:
+        """Import the parts of the hooks that are needed most, in the order in which an upgrade takes them."""
+        for part in _PARTS:
+            importlib.import_module(f"{__package__}.{part}")
+
     def bring_back(self) -> None:
         """Start the database if it should run and does not."""
-        if self._driver.ident is None:
-            self._driver.start()
         if self._server.guest.volume_is_released:
             return
         self._server.guest.take_volume(patience=0)
@@ -284,7 +287,3 @@ class PostgreSQL(Datastore):
         return DatabaseStatus(
             status=ServiceStatus.SHUTDOWN, engine_version=version, reason="Clients are not let in yet."
         )
-
-
-def _load_driver() -> None:
-    import psycopg  # noqa: F401 - loaded while nobody waits for it
