@@ -150,6 +150,7 @@ def test_a_server_that_took_over_can_be_rebuilt_and_rebooted(pair: Pair) -> None
 
 def test_a_snapshot_of_the_old_server_s_volume_serves_the_new_one(pair: Pair) -> None:
     provider, (old, new) = pair.rig.harness.provider, pair.rig.harness.images
+    pair.rig.harness.write(pair.rig.volume.handle, "row", "synced, as the first boot's note is with it")
     kept = pair.rig.snapshot()
     pair.rig.stop()
     pair.hand_over()
