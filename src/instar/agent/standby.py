@@ -8,9 +8,11 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from instar.agent.facts import Facts
 from instar.agent.server import Api, Server
+from instar.wire import agent as wire
 from instar.wire.errors import GuestError
 
 POLL = 0.02
@@ -28,7 +30,8 @@ def take_over(
     """
     waiting = None
     if not facts.holder.is_there():
-        told = replace(api, info=api.info.model_copy(update={"standby": True}))
+        can = _will_have_address(Path(facts.root))
+        told = replace(api, info=api.info.model_copy(update={"standby": can}))
         waiting = bind(facts.listen_address, told)
         threading.Thread(target=waiting.serve, name="standby", daemon=True).start()
         _log.info("waiting: address=%s, to take over %s", facts.listen_address, facts.takes_over)
@@ -38,6 +41,11 @@ def take_over(
     if waiting is not None:
         threading.Thread(target=waiting.stop, name="standby's end", daemon=True).start()
     return server
+
+
+def _will_have_address(root: Path) -> bool:
+    """Tell whether somebody on this machine takes up the card that it is to be given, if it is."""
+    return not (root / wire.NETWORK_DATA).exists() or (root / wire.CARD_AWAITED).exists()
 
 
 def _bound(

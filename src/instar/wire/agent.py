@@ -29,6 +29,10 @@ TLS_KEY = "etc/instar/tls/agent.key"
 TLS_AUTHORITY = "etc/instar/tls/ca.crt"
 IMAGE_MANIFEST = "etc/instar/image.json"
 """Part of the image, not injected: its `Manifest`."""
+NETWORK_DATA = "etc/instar/network_data.json"
+"""Of a standby that is given a card: what to make of it, in the format of OpenStack's `network_data.json`."""
+CARD_AWAITED = "run/instar-card-awaited"
+"""There while the machine's boot program waits for that card."""
 
 
 TextOrderingPolicy = Literal["rebuild", "block", "warn"]

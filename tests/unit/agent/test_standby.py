@@ -2,12 +2,15 @@
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from instar.agent import standby
 from instar.agent.server import Api
-from instar.wire.agent import AgentInfo
+from instar.wire.agent import CARD_AWAITED, NETWORK_DATA, AgentInfo
 from instar.wire.errors import GuestError
 from waiting import until
 
@@ -26,6 +29,7 @@ class Machine:
     bound: list[tuple[str, bool]] = field(default_factory=list)
     ended: threading.Event = field(default_factory=threading.Event)
     given: list[Any] = field(default_factory=list)
+    root: str = "/nowhere"
 
     def is_there(self) -> bool:
         return self.has_volume
@@ -38,7 +42,7 @@ class Machine:
 
     def boot(self) -> threading.Thread:
         """Begin to wait in a thread."""
-        facts: Any = SimpleNamespace(holder=self, listen_address=OWN, takes_over=TAKEN)
+        facts: Any = SimpleNamespace(root=self.root, holder=self, listen_address=OWN, takes_over=TAKEN)
         api = Api(INFO, None, None)  # type: ignore[arg-type]
 
         def wait() -> None:
@@ -65,6 +69,22 @@ def test_it_waits_for_an_address_that_comes_after_the_volume() -> None:
     machine.refused.clear()
     thread.join()
     assert machine.bound == [(TAKEN, False)], "one that has its volume at its boot is no standby any more"
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_where_a_card_is_to_come_it_is_one_only_if_somebody_waits_for_that(
+    tmp_path: Path, awaited: bool
+) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / NETWORK_DATA).parent.mkdir(parents=True)
+    (tmp_path / NETWORK_DATA).touch()
+    if awaited:
+        (tmp_path / CARD_AWAITED).touch()
+    machine = Machine(root=str(tmp_path))
+    thread = machine.boot()
+    until(lambda: machine.bound == [(OWN, awaited)])
+    machine.ended.set()
+    thread.join()
 
 
 def test_it_ends_when_it_is_told_to() -> None:

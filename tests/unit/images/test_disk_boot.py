@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from instar.images.disk import boot
+from instar.wire.agent import CARD_AWAITED, NETWORK_DATA
 
 MAC = "fa:16:3e:00:00:01"
 LINK = {"id": "tap1", "ethernet_mac_address": MAC.upper(), "mtu": 1450, "type": "bridge"}
@@ -76,6 +77,10 @@ def test_a_standby_knows_its_coming_card_when_it_is_plugged_in_and_silences_the_
     assert list(boot.Network({"links": [LINK]}, cards).silencing()) == [
         ("busybox", "ip", "link", "set", "eth0", "down")
     ]
+
+
+def test_boot_program_and_agent_mean_the_same_files() -> None:
+    assert (str(boot.COMING), str(boot.AWAITED)) == (f"/{NETWORK_DATA}", f"/{CARD_AWAITED}")
 
 
 def user_data(*files: dict[str, str]) -> str:

@@ -61,9 +61,9 @@ def _no_standby(info: AgentInfo) -> InstarError | None:
     if info.standby:
         return None
     return InstarError(
-        "The image's agent can't wait for a volume",
-        seen=f"agent {info.agent_version} does not say that it is a standby",
-        remedy="Use strategy rebuild, or an image with an agent of this release.",
+        "The image can't wait for a volume and an address",
+        seen=f"its agent {info.agent_version} does not say that it is a standby",
+        remedy="Use strategy rebuild, or an image that was built with this release.",
     )
 
 

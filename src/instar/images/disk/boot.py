@@ -22,6 +22,8 @@ HEADER = "#cloud-config"
 LEASE = "/usr/lib/instar/lease"
 COMING = Path("/etc/instar/network_data.json")
 """Of a standby: the network of the card that it is to be given, as a config drive would tell it."""
+AWAITED = Path("/run/instar-card-awaited")
+"""There while that card is waited for: the agent says that it is a standby only then."""
 RTMGRP_LINK = 1
 PATIENCE = 30.0
 MISSHAPEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -107,10 +109,13 @@ def bring_up(told: Found) -> str:
     if coming and Network(coming).is_there():
         return Network(coming).bring_up()
     said = Network(told).bring_up()
-    if coming and os.fork() == 0:
-        await_card(coming)
-        settle("network taken over", lambda: take_over(told, coming))
-        os._exit(0)
+    if coming:
+        AWAITED.touch()
+        if os.fork() == 0:
+            await_card(coming)
+            settle("network taken over", lambda: take_over(told, coming))
+            AWAITED.unlink()
+            os._exit(0)
     return said
 
 

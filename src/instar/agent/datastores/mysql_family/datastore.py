@@ -33,7 +33,7 @@ from instar.wire.states import ServiceStatus
 
 PROBES_BUDGET = 8.0
 """Seconds for all probes of a call, whose asker waits for little longer."""
-_PARTS = ("readiness", "arrival", "tables", "settling", "leaving", "returning", "probes")
+_PARTS = ("arrival", "readiness", "tables", "settling", "leaving", "returning", "probes")
 
 
 class FamilyDatastore(Datastore):

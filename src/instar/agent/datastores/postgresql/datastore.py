@@ -35,7 +35,7 @@ PROBES_BUDGET = 8.0
 
 
 _AWAY = "Its indexes are ordered by other libraries than this image has; it waits to be told how to go on."
-_PARTS = ("readiness", "arrival", "order_guard", "settling", "leaving", "returning", "probes")
+_PARTS = ("arrival", "readiness", "order_guard", "settling", "leaving", "returning", "probes")
 
 
 class PostgreSQL(Datastore):

@@ -59,11 +59,21 @@ _CATALOG: LiteralString = r"""
 An index or constraint belongs to an extension when its table, or domain, does.
 """
 _ORDERING: LiteralString = """
+    WITH looked_at AS (
+        SELECT attcollation AS oid FROM pg_attribute
+        UNION SELECT unnest(partcollation) FROM pg_partitioned_table
+        UNION SELECT rngcollation FROM pg_range
+        UNION SELECT oid FROM pg_collation WHERE oid >= 16384
+        UNION SELECT min(oid) FROM pg_collation GROUP BY collprovider, collversion
+    )
     SELECT 'database', datcollversion, pg_database_collation_actual_version(oid)
     FROM pg_database WHERE datname = current_database()
     UNION ALL
     SELECT 'collation ' || collname, collversion, pg_collation_actual_version(oid)
-    FROM pg_collation WHERE collversion IS NOT NULL
+    FROM pg_collation WHERE collversion IS NOT NULL AND oid IN (SELECT oid FROM looked_at)
+"""
+"""Those that columns and indexes use or users made, and one of each version that is recorded: to ask ICU for
+the version of one loads its rules, and there are 800.
 """
 
 

@@ -1,5 +1,6 @@
 """What is looked at between the start of an upgraded server and the moment when clients are let in."""
 
+import contextlib
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -40,13 +41,22 @@ def look(cluster: Cluster, wanted: str, info: dict[str, Any], report: Report, *,
         newer: list[Finding] = []
         seen: dict[str, inspection.Inside] = {}
         for database in everywhere:
-            with session(cluster, database) as inside:
+            with _inside(cluster, connection, database) as inside:
                 if update:
                     updated += [f"{database}/{each}" for each in _update_extensions(inside, report)]
                 orderings += [{"database": database, **each} for each in inspection.changed_orderings(inside)]
                 newer += map(partial(_newer, database), inspection.newer_extensions(inside))
                 seen[database] = inspection.look_inside(inside)
         return Found(everywhere, inspection.read_back(connection, seen), updated, orderings, newer)
+
+
+def _inside(
+    cluster: Cluster, connection: Session, database: str
+) -> contextlib.AbstractContextManager[Session]:
+    """Give a session in a database: the one that is there, or another."""
+    if database == connection.info.dbname:
+        return contextlib.nullcontext(connection)
+    return session(cluster, database)
 
 
 def _newer(database: str, extension: tuple[str, str, str]) -> Finding:

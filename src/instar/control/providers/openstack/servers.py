@@ -20,11 +20,11 @@ from instar.control.providers.openstack.ports import Ports
 from instar.control.providers.openstack.settings import OpenStackSettings
 from instar.control.providers.openstack.volumes import AT_REST, Volumes
 from instar.control.providers.openstack.wishes import DUE, RUNNING, STOPPED, Wishes
+from instar.wire.agent import NETWORK_DATA
 from instar.wire.errors import ProviderError
 from instar.wire.states import ServerState
 
 TAG = "instar"
-NETWORK_DATA = "etc/instar/network_data.json"
 RESIZED = "VERIFY_RESIZE"
 """Nova's word for a server that runs with its new size, and waits for that to be confirmed."""
 
