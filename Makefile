@@ -74,8 +74,10 @@ LAB_STATE ?= /var/lib/openstack-lab
 test-openstack: venv ## the openstack provider on a real OpenStack, installed here first: as root, some 3 GB (LAB_STATE=)
 	LAB_STATE=$(LAB_STATE) $(LAB) install
 	LAB_STATE=$(LAB_STATE) $(LAB) up
-	INSTAR_TEST_LAB=$(LAB_STATE) $(BIN)/pytest -q -n 0 -p no:schemathesis tests/openstack
-	INSTAR_TEST_LAB=$(LAB_STATE) $(BIN)/pytest -q -n 0 -p no:schemathesis -k openstack tests/contract/providers
+	export INSTAR_TEST_LAB=$(LAB_STATE)
+	tests="-p no:schemathesis -k openstack --durations=25 tests/openstack tests/contract/providers"
+	$(BIN)/pytest -q -n 2 --dist loadfile -m "not alone" $$tests
+	$(BIN)/pytest -q -n 0 -m alone $$tests
 
 .PHONY: test-crash
 test-crash: engines ## the whole crash suite (an hour or two), and the fault table in docs/reference made from it

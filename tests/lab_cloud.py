@@ -1,19 +1,22 @@
 """The OpenStack that tests run on: `tests/openstack/lab`, and in it a project that is the tests' own.
 
 `make test-openstack` brings it up. INSTAR_TEST_LAB is its state directory; without that, tests are skipped.
+Tests that run side by side (`pytest -n 2`) have a project each, and a part of the network.
 """
 
 import fcntl
 import functools
 import hashlib
+import ipaddress
 import json
 import os
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import openstack
 import requests
@@ -26,10 +29,13 @@ from instar.wire.image_properties import to_properties
 from waiting import until
 
 VARIABLE = "INSTAR_TEST_LAB"
-NAME = "instar-tests"
+_WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+NAME = "instar-tests" + (f"-{_WORKER}" if _WORKER else "")
 """Of the tests' project, its user, its subnet and its security group."""
-NETWORK, GATEWAY, SUBNET = "lab-net", "10.77.1.1", "10.77.1.0/28"
-POOL, ADDRESSES = {"start": "10.77.1.2", "end": "10.77.1.9"}, 8
+NETWORK = "lab-net"
+SUBNET = ipaddress.ip_network(f"10.77.1.{16 * _WORKER}/28")
+GATEWAY, *_ADDRESSES = (str(address) for address in islice(SUBNET.hosts(), 9))
+POOL, ADDRESSES = {"start": _ADDRESSES[0], "end": _ADDRESSES[-1]}, len(_ADDRESSES)
 SSH_OPTIONS = (
     "StrictHostKeyChecking=no",
     "UserKnownHostsFile=/dev/null",
@@ -76,21 +82,27 @@ def connect(clouds: Path, cloud: str) -> Any:
 class Lab:
     """The lab, with the tests' project in it; `clouds` is a clouds.yaml whose entry is called `NAME`.
 
-    One process at a time has it: others wait until that ends.
+    One process at a time has a project: others wait until that ends.
     """
 
     def __init__(self) -> None:
         self.state = Path(os.environ[VARIABLE])
-        self._turn = (self.state / "tests.lock").open("w")
-        fcntl.flock(self._turn, fcntl.LOCK_EX)
+        self._turn = self._lock(f"{NAME}.lock")
         self.admin = connect(self.state / "clouds.yaml", "lab-admin")
-        self.project = self._project()
-        self.clouds = self._clouds()
-        self.mine = connect(self.clouds, NAME)
-        self._network()
-        self._conveniences()
+        with self._lock("tests.lock"):
+            self.project = self._project()
+            self.clouds = self._clouds()
+            self.mine = connect(self.clouds, NAME)
+            self._network()
+            self._conveniences()
         subprocess.run(["ip", "address", "replace", f"{GATEWAY}/28", "dev", "lab-host"], check=True)
         self.clear()
+
+    def _lock(self, name: str) -> IO[str]:
+        """Wait until this process alone has a file; closing it lets go."""
+        file = (self.state / name).open("w")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        return file
 
     # what the tests' project has for good
 
@@ -121,7 +133,7 @@ class Lab:
             "user_domain_name": "Default",
             "project_domain_name": "Default",
         }
-        path = self.state / "clouds-instar-tests.yaml"
+        path = self.state / f"clouds-{NAME}.yaml"
         cloud = {"auth": auth, "region_name": "RegionOne", "identity_api_version": "3"}
         path.touch(0o600)
         path.write_text(json.dumps({"clouds": {NAME: cloud}}))  # JSON is YAML
@@ -142,7 +154,7 @@ class Lab:
                 name=NAME,
                 network_id=network.id,
                 ip_version=4,
-                cidr=SUBNET,
+                cidr=str(SUBNET),
                 gateway_ip=GATEWAY,
                 allocation_pools=[POOL],
                 is_dhcp_enabled=False,
