@@ -31,7 +31,7 @@ from real_engines import CONTAINED_POSTGRESQL
 from real_instance import RealInstance
 from waiting import until
 
-STRATEGIES = ("rebuild",)
+STRATEGIES = ("rebuild", "replace")
 
 
 def bare(plane: CloudPlane, instance: RealInstance) -> None:
