@@ -9,6 +9,7 @@ Prints a table and writes bench/results/downtime_openstack.json.
 import json
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from statistics import median
 
@@ -27,6 +28,7 @@ import real_control_plane
 from guest_images import Images, image_dir
 from instar.images import build
 from instar.images.recipe import load
+from instar.wire.errors import GuestUnreachable
 from real_engines import CONTAINED_POSTGRESQL
 from real_instance import RealInstance
 from waiting import until
@@ -38,7 +40,13 @@ def bare(plane: CloudPlane, instance: RealInstance) -> None:
     """Have Nova rebuild the server, as somebody without Instar would, and wait until a new system serves."""
     boot, server = instance.agent.info().boot_id, server_of(instance, plane.lab)
     plane.lab.mine.compute.rebuild_server(server, server.image.id)
-    until(lambda: instance.is_healthy() and instance.agent.info().boot_id != boot, plane.patience)
+
+    def serves() -> bool:
+        with suppress(GuestUnreachable):  # it is going down, or coming up
+            return instance.is_healthy() and instance.agent.info().boot_id != boot
+        return False
+
+    until(serves, plane.patience)
 
 
 def one_round(plane: CloudPlane, instance: RealInstance, number: int) -> dict[str, float]:
