@@ -1,9 +1,19 @@
 """Versions that name tags instead of an image: what is newest when a request comes is what it gets."""
 
-import pytest
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
 
+import pytest
+from sqlalchemy import select
+
+from instar.control import wiring
+from instar.control.operations import upgrade
+from instar.control.operations.desk import Caller
+from instar.control.store.session import Store
 from instar.wire.agent import Manifest
 from instar.wire.errors import BadRequest
+from instar.wire.plans import UpgradeOptions
 from world import World, catalogue, manifest
 
 TAGS = ["postgresql", "stable"]
@@ -52,6 +62,31 @@ def test_a_version_whose_images_are_gone_says_so(world: World) -> None:
     with pytest.raises(BadRequest, match="tags: postgresql, stable"):
         world.client.instances.upgrade("demo", "stable")
     assert world.client.instances.get("demo").status == "ACTIVE"
+
+
+def test_a_cloud_that_takes_its_time_keeps_nobody_from_writing(world: World) -> None:
+    only = publish(world, "only", *TAGS)
+    register(world)
+    world.create()
+    wrote = []
+
+    def asked(wanted: Sequence[str]) -> str:
+        writer = threading.Thread(target=lambda: wrote.append(write(world.house.store)), daemon=True)
+        writer.start()
+        writer.join(timeout=10)
+        return only
+
+    desk = replace(wiring.make_desk(world.house, world.worker.wake), newest_image=asked)
+    caller = Caller(project=world.house.conf.api.project, user="ada")
+    instance_id = world.client.instances.get("demo").id
+    assert upgrade.request(desk, caller, instance_id, "stable", UpgradeOptions())
+    assert wrote == [True]
+
+
+def write(store: Store) -> bool:
+    """Write something, which has to wait for whoever else writes."""
+    with store.begin() as session:
+        return session.execute(select(1)).scalar_one() == 1
 
 
 def image_of(world: World, instance_id: str) -> str:

@@ -1,5 +1,7 @@
 """Datastore versions, as operators register, change and delete them."""
 
+from collections.abc import Sequence
+
 from instar.control.api import paging
 from instar.control.api.call import Call
 from instar.control.api.views import datastores as views
@@ -25,14 +27,21 @@ def show(call: Call) -> rest.MgmtVersionAnswer:
 
 def create(call: Call, body: rest.CreateVersionRequest) -> None:
     """Register a version, and its datastore when the name is new; the answer is empty, as clients expect."""
+    image = _newest(call, body.version.image_tags)
     with call.desk.store.begin() as session:
-        versions.create(session, body.version, call.desk.newest_image)
+        versions.create(session, body.version, lambda tags: image)
 
 
 def update(call: Call, body: rest.UpdateVersion) -> None:
     """Change a version: what the body names, which has no envelope."""
+    image = _newest(call, body.image_tags)
     with call.desk.store.begin() as session:
-        versions.update(session, call.path["version_id"], body, call.desk.newest_image)
+        versions.update(session, call.path["version_id"], body, lambda tags: image)
+
+
+def _newest(call: Call, tags: Sequence[str] | None) -> str | None:
+    """Ask what tags stand for, before a transaction begins: a cloud may take its time."""
+    return call.desk.newest_image(tags) if tags else None
 
 
 def delete(call: Call) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from instar.control.catalog import character_sets, versions
 from instar.control.engine.outcomes import Done, Fail, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, submit
-from instar.control.operations import access, attachment, guest_steps, quotas, sizes
+from instar.control.operations import access, attachment, guest_steps, quotas, sizes, tags
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.providers.base import ServerSpec
@@ -36,9 +36,11 @@ def request(desk: Desk, caller: Caller, wanted: rest.CreateInstance) -> Submitte
     Raises BadRequest naming the field, NotFound for an unknown datastore or version, OverLimit beyond a
     quota.
     """
+    desk.flavors()  # a cloud is asked before the transaction begins; what it says is kept for a while
+    newest = tags.resolve(desk, lambda session: versions.choose(session, wanted.datastore))
     with desk.store.begin() as session:
         version = versions.choose(session, wanted.datastore)
-        image = versions.image_of(version, desk.newest_image)
+        image = versions.image_of(version, newest)
         _refuse_beyond_quota(session, desk, caller, wanted)
         instance = _row(desk, caller, wanted, version, now=desk.store.now(session))
         group = _group(session, caller, wanted, version)

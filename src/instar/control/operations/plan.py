@@ -5,13 +5,16 @@ made in every status, also while another operation is open: what would be in the
 slot and writes no events, and the operation is forgotten soon after its end; the plan stays.
 """
 
+from sqlalchemy.orm import Session
+
 from instar.control.catalog import paths, versions
 from instar.control.engine.outcomes import Done, Outcome, Step, Story
 from instar.control.engine.submit import Submission, submit
-from instar.control.operations import answers, lookup, planning
+from instar.control.operations import answers, lookup, planning, tags
 from instar.control.operations.context import Context
 from instar.control.operations.desk import Caller, Desk, Submitted
 from instar.control.store import plans
+from instar.control.store.tables import DatastoreVersion
 from instar.wire.plans import Plan, UpgradeOptions
 from instar.wire.states import OperationState
 
@@ -24,12 +27,17 @@ def request(
     Raises NotFound for an unknown instance or version, BadRequest with the versions that can be reached for a
     forbidden one.
     """
+
+    def find(session: Session) -> DatastoreVersion:
+        known = lookup.instance(session, caller, instance_id).version
+        return versions.find(session, known.datastore_id, version_ref)
+
+    newest = tags.resolve(desk, find)
     with desk.store.begin() as session:
-        instance = lookup.instance(session, caller, instance_id)
-        target = versions.find(session, instance.version.datastore_id, version_ref)
+        instance, target = lookup.instance(session, caller, instance_id), find(session)
         paths.check(instance.version, target, target.datastore.versions)
         chosen = planning.choose(session, instance, target, options, desk)
-        image = versions.image_of(target, desk.newest_image)
+        image = versions.image_of(target, newest)
         inputs = {"version_id": target.id, "version": target.name, "image": image}
         submission = Submission(
             actor=caller.user,

@@ -31,6 +31,7 @@ def request(desk: Desk, caller: Caller, instance_id: str, flavor_id: str) -> Sub
     Raises NotFound, BadRequest for a flavor that is unknown or the instance's own, NotSupported where the
     provider can't, Busy when an operation is open or the instance is not ACTIVE, OverLimit beyond a quota.
     """
+    desk.flavors()  # a cloud is asked before the transaction begins; what it says is kept for a while
     with desk.store.begin() as session:
         instance = lookup.instance(session, caller, instance_id)
         flavor = sizes.flavor(desk, flavor_id, "resize.flavorRef")

@@ -32,6 +32,8 @@ have written to the new version: what they wrote is never reverted unasked.
 from dataclasses import replace
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from instar.control.catalog import parameters, paths, renames, versions
 from instar.control.engine.outcomes import Done, Fail, Goto, Outcome, Step, Story, Wait
 from instar.control.engine.submit import Submission, refuse_if_busy, submit
@@ -42,6 +44,7 @@ from instar.control.operations import (
     planning,
     probes,
     second_server,
+    tags,
     undo,
     upgrade_checks,
     ways_back,
@@ -73,11 +76,15 @@ def request(
     a forbidden one and for a plan that is none of this upgrade's, Busy when an operation is open or the
     instance is not ACTIVE.
     """
+
+    def find(session: Session) -> DatastoreVersion:
+        known = lookup.instance(session, caller, instance_id).version
+        return versions.find(session, known.datastore_id, version_ref or known.id)
+
+    newest = tags.resolve(desk, find)
     with desk.store.begin() as session:
-        instance = lookup.instance(session, caller, instance_id)
-        wanted = version_ref or instance.version_id
-        target = versions.find(session, instance.version.datastore_id, wanted)
-        onto = image or versions.image_of(target, desk.newest_image)
+        instance, target = lookup.instance(session, caller, instance_id), find(session)
+        onto = image or versions.image_of(target, newest)
         paths.check(instance.version, target, target.datastore.versions)
         refuse_if_busy(session, instance.id)
         lookup.refuse_unless_active(instance)
