@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
+from instar.client.errors import OperationFailed
 from instar.control import wiring
 from instar.control.operations import upgrade
 from instar.control.operations.desk import Caller
@@ -62,6 +63,21 @@ def test_a_version_whose_images_are_gone_says_so(world: World) -> None:
     with pytest.raises(BadRequest, match="tags: postgresql, stable"):
         world.client.instances.upgrade("demo", "stable")
     assert world.client.instances.get("demo").status == "ACTIVE"
+
+
+def test_an_image_of_another_release_that_has_the_tags_is_refused(world: World) -> None:
+    publish(world, "right", *TAGS)
+    register(world)
+    world.create()
+    publish(world, "wrong", *TAGS, version="18.6")
+    operation = world.client.instances.upgrade("demo", "stable")
+    world.settle()
+    with pytest.raises(OperationFailed, match=r"the image holds 18\.6, version stable is of 17\.11"):
+        world.client.operations.wait(operation)
+    assert world.client.instances.get("demo").status == "ACTIVE"
+    world.create("other", version="stable")
+    assert "the image holds 18.6" in str(world.client.instances.get("other").fault)
+    assert world.provider.find_port(f"instar-{world.client.instances.get('other').id}") is None
 
 
 def test_a_cloud_that_takes_its_time_keeps_nobody_from_writing(world: World) -> None:

@@ -73,6 +73,17 @@ def publish(*args: Any, **more: Any) -> str:
         ) from error
 
 
+def refuse_to_drop_tags(version: Any, meaning: dict[str, Any]) -> None:
+    """Raise PublishError where the version means the newest image with tags that are not given here."""
+    if version.image_tags and not {*version.image_tags} <= {*meaning.get("image_tags", [])}:
+        tags = " ".join(f"--tag {tag}" for tag in version.image_tags)
+        raise PublishError(
+            f"Version {version.name} means the newest image with its tags, and this one lacks some",
+            seen=f"it is in Glance; the version's tags are {', '.join(version.image_tags)}",
+            remedy=f"Publish it with {tags}, or with --no-version.",
+        )
+
+
 def _glance(cloud: str | None) -> "Proxy":
     import openstack
     from openstack.exceptions import SDKException
@@ -95,6 +106,7 @@ def _register(client: Any, manifest: Manifest, meaning: dict[str, Any], default:
     for datastore in client.datastores.list():
         for version in datastore.versions:
             if (datastore.name, version.name) == (manifest.datastore, manifest.version_name):
+                refuse_to_drop_tags(version, meaning)
                 client.versions.update(version, **wanted)
                 return
     client.versions.create(manifest.datastore, manifest.version_name, manager=manifest.manager, **wanted)

@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -37,9 +38,9 @@ def commands(told: boot.Found, cards: Path) -> list[str]:
 def test_a_fixed_address_its_routes_and_the_ports_mtu_are_set(cards: Path) -> None:
     assert commands({"links": [LINK], "networks": [FIXED]}, cards) == [
         "ip link set lo up",
-        "ip link set eth0 mtu 1450 up",
         "ip -4 address add 10.77.0.9/24 dev eth0",
-        "ip -4 route add 0.0.0.0/0 via 10.77.0.1 dev eth0",
+        "ip link set eth0 mtu 1450 up",
+        "ip -4 route replace 0.0.0.0/0 via 10.77.0.1 dev eth0",
     ]
 
 
@@ -62,6 +63,12 @@ def test_name_servers_are_each_told_once(cards: Path) -> None:
     assert boot.Network(told, cards).name_servers() == ["10.77.0.2"]
 
 
+def test_a_card_that_was_unplugged_since_is_left_out(cards: Path) -> None:
+    gone = {**LINK, "id": "tap2", "ethernet_mac_address": "fa:16:3e:ff:ff:ff"}
+    told = {"links": [gone, LINK], "networks": [{**FIXED, "link": "tap2"}, FIXED]}
+    assert commands(told, cards) == commands({"links": [LINK], "networks": [FIXED]}, cards)
+
+
 def test_a_card_that_is_missing_is_told(cards: Path) -> None:
     with pytest.raises(ValueError, match="fa:16:3e:ff:ff:ff"):
         commands({"links": [{**LINK, "ethernet_mac_address": "fa:16:3e:ff:ff:ff"}]}, cards)
@@ -79,8 +86,34 @@ def test_a_standby_knows_its_coming_card_when_it_is_plugged_in_and_silences_the_
     ]
 
 
+def test_what_a_standby_is_told_is_read_from_what_was_sent_alone() -> None:
+    sent = {"path": boot.COMING, "content": json.dumps({"links": [LINK]})}
+    assert boot.coming(user_data({"path": "/etc/a", "content": ""}, sent)) == {"links": [LINK]}
+    for other in ("", "#!/bin/sh", "#cloud-config\n{", user_data({**sent, "content": "{"}), user_data()):
+        assert boot.coming(other) == {}
+
+
+def test_the_address_is_taken_over_though_the_standby_s_own_card_is_gone(
+    cards: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = []
+
+    def run(*words: str) -> None:
+        ran.append(words[-1])
+        if words[-1] == "down":
+            raise subprocess.CalledProcessError(1, words)
+
+    monkeypatch.setattr(boot, "run", run)
+    monkeypatch.setattr(boot, "SYSTEM", cards)
+    later = {"links": [{**LINK, "ethernet_mac_address": "fa:16:3e:00:00:02"}]}
+    (cards / "eth1").mkdir()
+    (cards / "eth1/address").write_text("fa:16:3e:00:00:02\n")
+    boot.take_over({"links": [LINK]}, later)
+    assert ran == ["down", "up", "up", "-b"]
+
+
 def test_boot_program_and_agent_mean_the_same_files() -> None:
-    assert (str(boot.COMING), str(boot.AWAITED)) == (f"/{NETWORK_DATA}", f"/{CARD_AWAITED}")
+    assert (boot.COMING, str(boot.AWAITED)) == (f"/{NETWORK_DATA}", f"/{CARD_AWAITED}")
 
 
 def user_data(*files: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import openstack
@@ -12,7 +13,7 @@ import pytest
 from glance_stub import Glance
 from instar.images import publishing, store
 from instar.images.errors import PublishError
-from instar.images.publish_command import publish
+from instar.images.publish_command import publish, refuse_to_drop_tags
 from instar.wire.agent import Manifest, Parameter
 from instar.wire.errors import BadRequest, NotFound
 from instar.wire.image_properties import from_properties
@@ -123,6 +124,17 @@ def test_what_a_publisher_left_that_was_killed_looks_like_no_image_and_goes(
     assert from_properties(left, left["id"]) is None
     image = publish_it()
     assert list(glance.images) == [image]
+
+
+@pytest.mark.parametrize(("tags", "fits"), [([], False), (["a"], False), (["b", "a", "c"], True)])
+def test_a_version_by_tags_does_not_lose_them_by_the_way(tags: list[str], *, fits: bool) -> None:
+    version = SimpleNamespace(name="17", image_tags=["a", "b"])
+    meaning = {"image_tags": tags} if tags else {"image": "x"}
+    if fits:
+        refuse_to_drop_tags(version, meaning)
+    else:
+        with pytest.raises(PublishError, match="--tag a --tag b"):
+            refuse_to_drop_tags(version, meaning)
 
 
 def test_the_newest_disk_of_a_recipe_or_the_one_with_a_digest_is_chosen(

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from instar.control.catalog import catalogues, numbers
+from instar.control.catalog import catalogues, managers, numbers
 from instar.control.store import configurations, datastores
 from instar.control.store.tables import Datastore, DatastoreVersion
 from instar.wire import rest
+from instar.wire.agent import Manifest
 from instar.wire.errors import BadRequest, NotFound
 from instar.wire.ids import new_id
 
@@ -55,6 +56,18 @@ def image_of(version: DatastoreVersion, newest: Newest) -> str:
             remedy="Register an image with it: `instar version set`.",
         )
     return version.image
+
+
+def mismatch(version: DatastoreVersion, manifest: Manifest) -> str:
+    """Say why an image is none of a version's, such as one of another release; nothing when it is."""
+    if manifest.manager != version.manager:
+        return f"the image is for {manifest.manager}, version {version.name} for {version.manager}"
+    manager = managers.find(version.manager)
+    if manager.format_numbers is None:
+        return ""
+    if manager.format_of(manifest.engine_version) == manager.format_of(version.number):
+        return ""
+    return f"the image holds {manifest.engine_version}, version {version.name} is of {version.number}"
 
 
 def _refuse_tags(version: DatastoreVersion) -> str:

@@ -138,7 +138,11 @@ def _users(wanted: rest.CreateInstance) -> dict[str, Any]:
 
 
 def network(ctx: Context) -> Outcome:
-    """Find or make the address and the hostname."""
+    """Find or make the address and the hostname, unless the image is none of the version's."""
+    manifest = ctx.provider.image(ctx.inputs["image"]).manifest
+    if seen := versions.mismatch(ctx.instance.version, manifest):
+        remedy = "Register the right image, or the right tags, with it, and create the instance again."
+        return Fail(InstarError("The datastore version has a wrong image", seen=seen, remedy=remedy))
     port = ctx.provider.ensure_port(ctx.name, hostname(ctx.instance))
     if ctx.instance.access and ctx.provider.abilities.limits_access:
         access.tell(ctx, port.handle, ctx.instance.access)

@@ -12,6 +12,11 @@ from instar.control.store.tables import DatastoreVersion
 from instar.wire.errors import Busy
 
 
+def unasked(wanted: Sequence[str]) -> str | None:
+    """Stand for no image, where one was named."""
+    return None
+
+
 def resolve(desk: Desk, find: Callable[[Session], DatastoreVersion]) -> Newest:
     """Ask for the image that the tags of the version stand for which `find` finds, if it has any.
 

@@ -70,7 +70,8 @@ def request(
 ) -> Submitted:
     """Accept an upgrade: resolve and freeze the target, take the slot, write operation, event and status.
 
-    Without `version_ref` it is a rebuild: the instance's own version again, on its image or on `image`.
+    Without `version_ref` it is a rebuild: the instance's own version again, on the image that instances of it
+    get now, or on `image`.
 
     Raises NotFound for an unknown instance or version, BadRequest with the versions that can be reached for
     a forbidden one and for a plan that is none of this upgrade's, Busy when an operation is open or the
@@ -81,7 +82,7 @@ def request(
         known = lookup.instance(session, caller, instance_id).version
         return versions.find(session, known.datastore_id, version_ref or known.id)
 
-    newest = tags.resolve(desk, find)
+    newest = tags.unasked if image else tags.resolve(desk, find)
     with desk.store.begin() as session:
         instance, target = lookup.instance(session, caller, instance_id), find(session)
         onto = image or versions.image_of(target, newest)

@@ -20,10 +20,11 @@ DRIVE = Path("/run/config-drive")
 LATEST = "openstack/latest"
 HEADER = "#cloud-config"
 LEASE = "/usr/lib/instar/lease"
-COMING = Path("/etc/instar/network_data.json")
+COMING = "/etc/instar/network_data.json"
 """Of a standby: the network of the card that it is to be given, as a config drive would tell it."""
 AWAITED = Path("/run/instar-card-awaited")
 """There while that card is waited for: the agent says that it is a standby only then."""
+SYSTEM = Path("/sys/class/net")
 RTMGRP_LINK = 1
 PATIENCE = 30.0
 MISSHAPEN = (OSError, ValueError, KeyError, TypeError, AttributeError)
@@ -35,8 +36,9 @@ def main() -> None:
     """Boot."""
     drive = read_drive()
     settle("host name", lambda: name_host(drive.get("meta_data.json", "{}")))
-    settle("files", lambda: write_files(drive.get("user_data", "")))
-    settle("network", lambda: bring_up(json.loads(drive.get("network_data.json", "{}"))))
+    user_data = drive.get("user_data", "")
+    settle("files", lambda: write_files(user_data))
+    settle("network", lambda: bring_up(json.loads(drive.get("network_data.json", "{}")), coming(user_data)))
 
 
 def say(text: str) -> None:
@@ -103,44 +105,56 @@ def name_host(meta_data: str) -> str:
 # -- the network
 
 
-def bring_up(told: Found) -> str:
-    """Configure the cards that are there; a standby's, when it is given one, in a process of its own."""
-    coming = json.loads(COMING.read_text("utf-8")) if COMING.exists() else {}
-    if coming and Network(coming).is_there():
-        return Network(coming).bring_up()
+def coming(user_data: str) -> Found:
+    """Give the network of the card that a standby is to be given; nothing for any other machine.
+
+    It is taken from what the control plane sent: where its file lies, the database's user can write.
+    """
+    with contextlib.suppress(*MISSHAPEN):  # step `files` has told of it
+        for file in files_of(user_data):
+            if file["path"] == COMING:
+                found: Found = json.loads(file["content"])
+                return found
+    return {}
+
+
+def bring_up(told: Found, later: Found) -> str:
+    """Configure the cards that are there; in a process of its own, the card that comes `later`."""
+    if later and Network(later).is_there():
+        return Network(later).bring_up()
     said = Network(told).bring_up()
-    if coming:
+    if later:
+        changes = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        changes.bind((0, RTMGRP_LINK))
         AWAITED.touch()
         if os.fork() == 0:
-            await_card(coming)
-            settle("network taken over", lambda: take_over(told, coming))
-            AWAITED.unlink()
+            await_card(changes, later)
+            settle("network taken over", lambda: take_over(told, later))
             os._exit(0)
     return said
 
 
-def await_card(coming: Found) -> None:
+def await_card(changes: socket.socket, later: Found) -> None:
     """Wait until a card is plugged in; the kernel tells of each change of a card (rtnetlink(7))."""
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as changes:
-        changes.bind((0, RTMGRP_LINK))
-        while not Network(coming).is_there():
-            with contextlib.suppress(OSError):  # more was told than there was room for
-                changes.recv(1 << 16)
+    while not Network(later).is_there():
+        with contextlib.suppress(OSError):  # more was told than there was room for
+            changes.recv(1 << 16)
 
 
-def take_over(told: Found, coming: Found) -> str:
+def take_over(told: Found, later: Found) -> str:
     """Configure the card that was plugged in, and silence those that the standby had before."""
     for words in Network(told).silencing():
-        run(*words)
-    return Network(coming).bring_up()
+        with contextlib.suppress(subprocess.CalledProcessError):  # it may be unplugged by now
+            run(*words)
+    return Network(later).bring_up()
 
 
 class Network:
     """What `network_data.json` tells: fixed addresses where it has them, DHCP where it has none."""
 
-    def __init__(self, told: Found, system: Path = Path("/sys/class/net")) -> None:
+    def __init__(self, told: Found, system: Path | None = None) -> None:
         self._told = told
-        self._cards = dict(_cards(system))
+        self._cards = dict(_cards(system or SYSTEM))
 
     def bring_up(self) -> str:
         """Configure all cards; tells how."""
@@ -166,19 +180,23 @@ class Network:
     def commands(self) -> Iterator[tuple[str, ...]]:
         """Give the programs to run, in their order."""
         yield "busybox", "ip", "link", "set", "lo", "up"
-        links = self._told.get("links") or [{"id": "", "ethernet_mac_address": mac} for mac in self._cards]
-        for link in links:
-            mac = str(link["ethernet_mac_address"]).lower()
-            if mac not in self._cards:
-                raise ValueError(f"no network card has the address {mac}; there are {sorted(self._cards)}")
-            card = self._cards[mac]
+        for card, link in self._links():
+            networks = [each for each in self._told.get("networks", []) if each["link"] == link["id"]]
+            for network in networks:
+                yield from _address(network, card)
             mtu = ("mtu", str(link["mtu"])) if link.get("mtu") else ()
             yield "busybox", "ip", "link", "set", card, *mtu, "up"
-            networks = [each for each in self._told.get("networks", []) if each["link"] == link["id"]]
-            if not networks:
-                networks = [{"type": "ipv4_dhcp"}]
-            for network in networks:
-                yield from _commands_of(network, card)
+            for network in networks or [{"type": "ipv4_dhcp"}]:
+                yield from _ways(network, card)
+
+    def _links(self) -> list[tuple[str, Found]]:
+        """Give the cards that are there, each with what is told of it; one may have been unplugged since."""
+        links = self._told.get("links") or [{"id": "", "ethernet_mac_address": mac} for mac in self._cards]
+        told = {str(link["ethernet_mac_address"]).lower(): link for link in links}
+        there = [(self._cards[mac], link) for mac, link in told.items() if mac in self._cards]
+        if told and not there:
+            raise ValueError(f"no network card has address {sorted(told)}; there are {sorted(self._cards)}")
+        return there
 
     def name_servers(self) -> list[str]:
         """Give the addresses of name servers, each once."""
@@ -195,18 +213,22 @@ def _cards(system: Path) -> Iterator[tuple[str, str]]:
                 yield (card / "address").read_text().strip().lower(), card.name
 
 
-def _commands_of(network: Found, card: str) -> Iterator[tuple[str, ...]]:
+def _address(network: Found, card: str) -> Iterator[tuple[str, ...]]:
+    """Add a fixed address; before the card is up, since a card that comes up announces those that it has."""
+    if network["type"] in ("ipv4", "ipv6"):
+        address = f"{network['ip_address'].partition('/')[0]}/{_prefix(network)}"
+        yield "busybox", "ip", f"-{network['type'][-1]}", "address", "add", address, "dev", card
+
+
+def _ways(network: Found, card: str) -> Iterator[tuple[str, ...]]:
+    """Add routes, or ask for all by DHCP, which goes on in the background and keeps the lease."""
     if network["type"] == "ipv4_dhcp":
-        # Goes on in the background, and keeps the lease.
         yield "busybox", "udhcpc", "-i", card, "-s", LEASE, "-t", "15", "-T", "1", "-b"
     if network["type"] not in ("ipv4", "ipv6"):
         return
-    version = f"-{network['type'][-1]}"
-    address = f"{network['ip_address'].partition('/')[0]}/{_prefix(network)}"
-    yield "busybox", "ip", version, "address", "add", address, "dev", card
     for route in network.get("routes", []):
-        target = f"{route['network']}/{_prefix(route)}"
-        yield "busybox", "ip", version, "route", "add", target, "via", route["gateway"], "dev", card
+        words = "route", "replace", f"{route['network']}/{_prefix(route)}", "via", route["gateway"]
+        yield "busybox", "ip", f"-{network['type'][-1]}", *words, "dev", card
 
 
 def _prefix(place: Found) -> int:
@@ -221,15 +243,21 @@ def _prefix(place: Found) -> int:
 
 def write_files(user_data: str, root: Path = Path("/")) -> str:
     """Write the files that the control plane injects; tells where they lie."""
+    files = files_of(user_data)
+    for file in files:
+        write_file(root, file["path"], file["content"], int(str(file.get("permissions", "0644")), 8))
+    return ", ".join(file["path"] for file in files) or "none"
+
+
+def files_of(user_data: str) -> list[Found]:
+    """Read which files there are to be written."""
     if not user_data.strip():
-        return "none"
+        return []
     header, _, text = user_data.partition("\n")
     if header.strip() != HEADER:
         raise ValueError(f"user data does not begin with {HEADER}")
-    written = json.loads(text)["write_files"]
-    for file in written:
-        write_file(root, file["path"], file["content"], int(str(file.get("permissions", "0644")), 8))
-    return ", ".join(file["path"] for file in written)
+    files: list[Found] = json.loads(text)["write_files"]
+    return files
 
 
 def write_file(root: Path, path: str, content: str, mode: int) -> None:

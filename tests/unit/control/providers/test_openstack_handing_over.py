@@ -45,6 +45,7 @@ class Cloud:
         self.give(OLD)
         stub.on("GET", f"/volume/v3/volumes/{VOLUME}", lambda asked: (200, {"volume": self.volume}))
         stub.on("GET", f"/network/v2.0/ports/{PORT}", lambda asked: (200, {"port": self.port}))
+        stub.on("GET", "/network/v2.0/ports", lambda asked: (200, {"ports": self._ours(asked)}))
         for server in self.servers:
             one = f"{SERVERS}/{server}"
             stub.on("GET", one, lambda asked: self._show(asked.path.split("/")[-1]))
@@ -55,8 +56,6 @@ class Cloud:
                 "DELETE", f"{one}/os-interface/{WAITING}", lambda asked: self._note("unplug", (202, None))
             )
             stub.on("POST", f"{one}/os-interface", self._give_port)
-            cards = [{"port_id": PORT}, *([{"port_id": WAITING}] if server == NEW else [])]
-            stub.on("GET", f"{one}/os-interface", (200, {"interfaceAttachments": cards}))
 
     def give(self, server: str) -> None:
         """Have a server have both."""
@@ -72,6 +71,15 @@ class Cloud:
     def _show(self, server: str) -> tuple[int, Any]:
         record = self.servers.get(server)
         return (200, {"server": record}) if record else (404, {"itemNotFound": {"message": "gone"}})
+
+    def _ours(self, asked: Asked) -> list[dict[str, Any]]:
+        assert asked.query["tags"] == ["instar"], "cards of operators are none of ours"
+        waiting = [{"id": WAITING}] if asked.query["device_id"] == [NEW] else []
+        return [{"id": PORT}, *waiting]
+
+    def _gone(self, server: str) -> tuple[int, Any]:
+        self.servers.pop(server, None)
+        return self._note(f"delete {server}", (204, None))
 
     def _note(self, what: str, answer: tuple[int, Any]) -> tuple[int, Any]:
         self.asked.append(what)
@@ -152,16 +160,46 @@ def test_a_port_that_is_not_wired_and_what_nova_refuses_are_told(
     impatient = OpenStackProvider(settings_for(stub, tmp_path, patience=1.0))
     seen = impatient.hand_over(GIVER, TAKER, *WHAT)
     assert (seen.done, "no room for another card" in seen.reason) == (False, True)
+    assert seen.reason.startswith("no server has the port")
     cloud.port |= {"device_id": NEW, "status": "DOWN"}
     assert impatient.hand_over(GIVER, TAKER, *WHAT) == Progress(
         False, 0, "Neutron says that the port is DOWN"
     )
 
 
+def test_a_volume_that_does_not_move_is_told_though_the_port_is_there(
+    cloud: Cloud, stub: CloudStub, tmp_path: Path
+) -> None:
+    cloud.volume["status"] = "detaching"
+    impatient = OpenStackProvider(settings_for(stub, tmp_path, patience=1.0))
+    assert impatient.hand_over(GIVER, TAKER, *WHAT).reason == "Cinder says that the volume is detaching"
+    assert cloud.port["device_id"] == NEW
+
+
 def test_a_volume_in_error_is_told_with_what_to_do(provider: OpenStackProvider, cloud: Cloud) -> None:
     cloud.volume["status"] = "error"
     with pytest.raises(ProviderError, match="reset the volume's state"):
         provider.hand_over(GIVER, TAKER, *WHAT)
+
+
+def test_of_standbys_that_were_made_at_once_the_older_counts_and_the_other_goes(
+    stub: CloudStub, provider: OpenStackProvider, cloud: Cloud
+) -> None:
+    about = {"id": IMAGE, "status": "active", "visibility": "private", "owner": PROJECT}
+    stub.on("GET", f"/image/v2/images/{IMAGE}", (200, {**about, **to_properties(MANIFEST, [])}))
+    for number, server in enumerate((OLD, NEW)):
+        cloud.servers[server] |= {"created": f"2026-01-0{number + 1}T00:00:00Z", "image": {"id": IMAGE}}
+        cloud.servers[server] |= {"flavor": {"original_name": "db"}}
+        stub.on("DELETE", f"{SERVERS}/{server}", lambda asked: cloud._gone(asked.path.split("/")[-1]))
+    both = {"servers": list(cloud.servers.values())}
+    stub.on("GET", f"{SERVERS}/detail", (200, {"servers": []}), (200, both))
+    stub.on("POST", SERVERS, (202, {"server": cloud.servers[NEW]}))
+    stub.on("GET", "/compute/v2.1/flavors/detail", (200, {"flavors": []}))
+    port = Port(handles.make("port", WAITING, "instar-1-b"), "10.0.0.6", "shop.example")
+    made = provider.ensure_server(ServerSpec("b", IMAGE, FlavorSpec("1", "db", 1, 1), port, None, {})).handle
+    assert (made["id"], cloud.asked) == (OLD, [f"delete {NEW}"])
+    provider.destroy_server({**made, "name": "b"})
+    assert cloud.asked[-2:] == [f"delete {NEW}", f"delete {OLD}"], "one that was left by a crash goes, too"
 
 
 def test_a_standby_has_no_volume_and_is_told_of_the_network_that_it_takes_over(

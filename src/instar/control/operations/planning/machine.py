@@ -2,24 +2,27 @@
 
 from collections.abc import Iterator
 
+from instar.control.catalog import versions
 from instar.control.operations.context import Context
 from instar.control.operations.planning.sight import Sight, may_pass
 from instar.control.operations.planning.wanted import Wanted
+from instar.control.store.tables import DatastoreVersion
 from instar.wire.errors import Finding, InstarError
 
 
 def findings(ctx: Context, wanted: Wanted, sight: Sight) -> Iterator[Finding]:
     """Gather them."""
-    yield from _image(ctx, sight)
+    yield from _image(ctx, wanted, sight)
     yield from _room(wanted, sight)
     yield from _flavor(ctx)
 
 
-def _image(ctx: Context, sight: Sight) -> Iterator[Finding]:
-    manager, image = ctx.instance.version.manager, sight.image_after
-    if image is not None and image.manager != manager:
-        seen = f"the image is for {image.manager}, the instance for {manager}"
-        remedy = "Register the right image with the datastore version."
+def _image(ctx: Context, wanted: Wanted, sight: Sight) -> Iterator[Finding]:
+    with ctx.store.read() as session:
+        version = session.get(DatastoreVersion, wanted.version_id)
+        seen = versions.mismatch(version, sight.image_after) if version and sight.image_after else ""
+    if seen:
+        remedy = "Register the right image, or the right tags, with the datastore version."
         yield Finding(check="image", seen=seen, remedy=remedy)
 
 

@@ -13,7 +13,7 @@ from openstack.exceptions import BadRequestException, ConflictException
 from instar.control.providers.base import Handle, Progress
 from instar.control.providers.openstack import failures, handles, states
 from instar.control.providers.openstack.cloud import Cloud
-from instar.control.providers.openstack.ports import Ports
+from instar.control.providers.openstack.ports import TAG, Ports
 from instar.control.providers.openstack.servers import Servers
 from instar.control.providers.openstack.volumes import Volumes
 from instar.wire.errors import ProviderError
@@ -40,16 +40,17 @@ class HandingOver:
         if self._cloud.wait(look):
             move.unplug_others(handles.id_of(port, "port"))
             return Progress(done=True)
-        return Progress(done=False, reason="; ".join(filter(None, [move.seen, move.refused])))
+        return Progress(done=False, reason="; ".join(move.reasons.values()))
 
 
 class _Move:
-    """One look after another at a volume and a port on their way; `seen` and `refused` tell of them."""
+    """One look after another at a volume and a port on their way; `reasons` tells why either is not there."""
 
     def __init__(self, cloud: Cloud, giver: str, taker: Any) -> None:
         self._cloud, self._giver, self._taker = cloud, giver, taker
         self._asked: set[str] = set()
-        self.seen = self.refused = ""
+        self._refused: dict[str, str] = {}
+        self.reasons: dict[str, str] = {}
 
     def volume(self, volume: Any) -> bool:
         """Tell whether the taker has the volume; else have the next thing done for it."""
@@ -57,66 +58,80 @@ class _Move:
         self._refuse_other(f"Volume {volume.name}", holder)
         match volume.status, holder:
             case "in-use", self._taker.id:
-                return True
+                return self._is_there("volume")
             case "in-use", self._giver:
-                self._ask(
-                    "detach a volume",
-                    lambda api: api.compute.delete_volume_attachment(self._giver, volume.id),
-                )
+                self._ask("volume", "detach a volume", partial(_detach, server=holder, volume=volume.id))
             case "available", _:
-                self._ask(
-                    "attach a volume",
-                    lambda api: api.compute.create_volume_attachment(self._taker, volume_id=volume.id),
-                )
+                self._ask("volume", "attach a volume", partial(_attach, self._taker, volume=volume.id))
             case "error" | "error_attaching" | "error_detaching", _:
                 raise ProviderError(
                     f"Volume {volume.name} can't be handed over",
                     seen=f"Cinder says that it is {volume.status}",
                     remedy="mend what nova-compute's log tells of, reset the volume's state, and try again",
                 )
-        self.seen = f"Cinder says that the volume is {volume.status}"
-        return False
+        return self._is_missing("volume", f"Cinder says that the volume is {volume.status}")
 
     def port(self, port: Any) -> bool:
         """Tell whether the taker has the port, wired if it runs; else have the next thing done for it."""
         holder = port.device_id or ""
         self._refuse_other(f"Port {port.name}", holder)
         if holder == self._taker.id:
-            self.seen = f"Neutron says that the port is {port.status}"
-            return port.status == "ACTIVE" or states.is_stopped(self._taker)
+            if port.status == "ACTIVE" or states.is_stopped(self._taker):
+                return self._is_there("port")
+            return self._is_missing("port", f"Neutron says that the port is {port.status}")
         if holder:
-            self._ask("unplug a card", partial(_unplug, server=self._giver, port_id=port.id))
-        else:
-            self._ask(
-                "plug in a card",
-                lambda api: api.compute.create_server_interface(self._taker, port_id=port.id),
-            )
-        self.seen = f"the port is {'with the old server' if holder else 'on its way'}"
-        return False
+            self._ask("port", "unplug a card", partial(_unplug, server=holder, port=port.id))
+            return self._is_missing("port", "the old server has the port")
+        self._ask("port", "plug in a card", partial(_plug, self._taker, port=port.id))
+        return self._is_missing("port", "no server has the port")
 
     def unplug_others(self, port_id: str) -> None:
-        """Have the card unplugged at which a standby was to be found; that is not waited for."""
-        cards = self._cloud.ask("list cards", lambda api: list(api.compute.server_interfaces(self._taker)))
-        for other in {card.port_id for card in cards} - {port_id}:
-            self._ask(f"unplug card {other}", partial(_unplug, server=self._taker.id, port_id=other))
+        """Have the card of ours unplugged at which a standby was to be found; that is not waited for.
 
-    def _ask(self, purpose: str, do: Callable[[Any], Any]) -> None:
+        What an operator has plugged in stays.
+        """
+        ours = {"device_id": self._taker.id, "tags": TAG}
+        cards = self._cloud.ask("list cards", lambda api: list(api.network.ports(**ours)))
+        for other in {card.id for card in cards} - {port_id}:
+            self._ask("card", f"unplug card {other}", partial(_unplug, server=self._taker.id, port=other))
+
+    def _ask(self, part: str, purpose: str, do: Callable[..., Any]) -> None:
         """Ask for a change, once; somebody else may have been faster."""
 
         def begin(api: Any) -> None:
             try:
-                do(api)
+                do(api=api)
             except (BadRequestException, ConflictException) as error:
-                self.refused = failures.told(purpose, error).body.seen
+                self._refused[part] = failures.told(purpose, error).body.seen
 
         if purpose not in self._asked:
             self._asked.add(purpose)
             self._cloud.find(purpose, begin)
+
+    def _is_there(self, part: str) -> bool:
+        self.reasons.pop(part, None)
+        return True
+
+    def _is_missing(self, part: str, seen: str) -> bool:
+        self.reasons[part] = ": ".join(filter(None, [seen, self._refused.get(part)]))
+        return False
 
     def _refuse_other(self, what: str, holder: str) -> None:
         if holder not in ("", self._giver, self._taker.id):
             raise ProviderError(f"{what} is in use", seen=f"by server {holder}")
 
 
-def _unplug(api: Any, server: str, port_id: str) -> None:
-    api.compute.delete_server_interface(port_id, server=server)
+def _detach(api: Any, server: str, volume: str) -> None:
+    api.compute.delete_volume_attachment(server, volume)
+
+
+def _attach(server: Any, api: Any, volume: str) -> None:
+    api.compute.create_volume_attachment(server, volume_id=volume)
+
+
+def _unplug(api: Any, server: str, port: str) -> None:
+    api.compute.delete_server_interface(port, server=server)
+
+
+def _plug(server: Any, api: Any, port: str) -> None:
+    api.compute.create_server_interface(server, port_id=port)

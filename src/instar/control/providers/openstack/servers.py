@@ -7,6 +7,7 @@ has it; of two standbys, which have none, the one that was made first counts.
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from openstack.exceptions import BadRequestException, ConflictException
@@ -51,10 +52,7 @@ class Servers:
 
     def ensure(self, spec: ServerSpec) -> ServerInfo:
         """Find or begin to make a server; a standby is told of the network that it takes over."""
-        image = self._images.usable(spec.image)
-        coming = {NETWORK_DATA: self._ports.network_data(spec.takes_over)} if spec.takes_over else {}
-        packed = user_data.make(image, {**spec.files, **coming})
-        server = self._called(spec.name) or self._make(spec, packed)
+        server = self._called(spec.name) or self._make(spec)
         return self.told(server.id)
 
     def inspect(self, handle: Handle) -> ServerInfo:
@@ -62,11 +60,17 @@ class Servers:
         return self.told(handles.id_of(handle, "server"), handle)
 
     def destroy(self, handle: Handle) -> None:
-        """Delete a server. Raises ProviderError, retryable, while it is not gone yet."""
-        server_id = handles.id_of(handle, "server")
+        """Delete a server, and others of its name: of standbys that were made at once, one too many.
+
+        Raises ProviderError, retryable, while it is not gone yet.
+        """
+        server_id, name = handles.id_of(handle, "server"), handle["name"]
+        for other in self._all_called(name) if name else ():
+            if other.id != server_id:
+                self._cloud.ask("delete a server", partial(_delete, server=other))
         if self._get(server_id) is None:
             return
-        self._cloud.ask("delete a server", lambda api: api.compute.delete_server(server_id))
+        self._cloud.ask("delete a server", partial(_delete, server=server_id))
         if not self._cloud.wait(lambda: True if self._get(server_id) is None else None):
             raise ProviderError(
                 f"Server {handle['name']} is not deleted yet",
@@ -178,15 +182,20 @@ class Servers:
         return states.info(server, known, self._flavors.id_of(server.flavor.original_name))
 
     def _called(self, name: str) -> Any | None:
+        return oldest(self._all_called(name))
+
+    def _all_called(self, name: str) -> list[Any]:
         listed = self._cloud.ask("look for a server", lambda api: list(api.compute.servers(tags=name)))
-        return oldest(each for each in listed if each.status != "DELETED")
+        return [each for each in listed if each.status != "DELETED"]
 
     def _get(self, server_id: str) -> Any | None:
         server = self._cloud.find("look at a server", lambda api: api.compute.get_server(server_id))
         return None if server is None or server.status == "DELETED" else server
 
-    def _make(self, spec: ServerSpec, packed: str) -> Any:
-        settings = self._settings
+    def _make(self, spec: ServerSpec) -> Any:
+        settings, image = self._settings, self._images.usable(spec.image)
+        coming = {NETWORK_DATA: self._ports.network_data(spec.takes_over)} if spec.takes_over else {}
+        packed = user_data.make(image, {**spec.files, **coming})
         wanted = {
             "name": spec.title.strip() or spec.name,
             "hostname": spec.port.hostname.split(".")[0] or None,
@@ -220,7 +229,7 @@ class Servers:
         """Of standbys that were made at once give the one that counts, and delete ours if it is another."""
         first = self._called(name) or made
         if first.id != made.id:
-            self._cloud.ask("delete a server", lambda api: api.compute.delete_server(made.id))
+            self._cloud.ask("delete a server", partial(_delete, server=made.id))
         return first
 
     def wish(self, server: Any, known: Wishes, **changes: str) -> Wishes:
@@ -257,6 +266,10 @@ def _disks(spec: ServerSpec) -> Iterator[dict[str, Any]]:
             "destination_type": "volume",
             "delete_on_termination": False,
         }
+
+
+def _delete(api: Any, server: Any) -> None:
+    api.compute.delete_server(server)
 
 
 def _confirm(api: Any, server: Any) -> None:
