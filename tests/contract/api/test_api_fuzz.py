@@ -40,11 +40,11 @@ def known(door: Door) -> dict[str, str]:
     """Path variables that name things: an instance at rest, an operation, a version nobody uses."""
     instance_id = door.serving_instance()
     acme = door.as_("acme-token")
-    other = acme.simulate_get(f"/v1.0/acme/instances/{door.create()}").json["instance"]
-    ids = {"instance_id": instance_id, "operation_id": other["operation"]["id"]}
+    (made,) = acme.simulate_get(f"/v1.0/acme/instances/{door.create()}/operations").json["operations"]
+    ids = {"instance_id": instance_id, "operation_id": made["id"]}
     group = {"name": "web", "values": {}, "datastore": {"type": "postgresql", "version": "17.10"}}
-    made = acme.simulate_post("/v1.0/acme/configurations", json={"configuration": group})
-    ids |= {"configuration_id": made.json["configuration"]["id"], "parameter": "work_mem"}
+    answer = acme.simulate_post("/v1.0/acme/configurations", json={"configuration": group})
+    ids |= {"configuration_id": answer.json["configuration"]["id"], "parameter": "work_mem"}
     return OFTEN | ids | {"version_id": door.versions["16.4"]}
 
 
