@@ -43,12 +43,12 @@ class InCatalogue(CloudPlane):
             for each in datastore.versions
             if datastore.name == image.datastore
         }
+        wanted = {"image": found, "upgrade_from": image.upgrade_from}
         if version := versions.get(image.version_name):
-            self.client.versions.update(version, image=found)
+            self.client.versions.update(version, **wanted)
         else:
-            self.client.versions.create(
-                image.datastore, image.version_name, manager=image.manager, image=found
-            )
+            wanted |= {"manager": image.manager, "version": image.engine_version}
+            self.client.versions.create(image.datastore, image.version_name, **wanted)
         return found
 
 

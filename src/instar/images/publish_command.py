@@ -101,12 +101,15 @@ def _glance(cloud: str | None) -> "Proxy":
 
 
 def _register(client: Any, manifest: Manifest, meaning: dict[str, Any], default: bool | None) -> None:
-    """Have the version of the manifest's name mean an image, or tags."""
+    """Have the version of the manifest's name mean an image, or tags; and be reached from where that says."""
     wanted = meaning | ({} if default is None else {"default": default})
+    if manifest.upgrade_from:
+        wanted["upgrade_from"] = manifest.upgrade_from
     for datastore in client.datastores.list():
         for version in datastore.versions:
             if (datastore.name, version.name) == (manifest.datastore, manifest.version_name):
                 refuse_to_drop_tags(version, meaning)
                 client.versions.update(version, **wanted)
                 return
-    client.versions.create(manifest.datastore, manifest.version_name, manager=manifest.manager, **wanted)
+    wanted |= {"manager": manifest.manager, "version": manifest.engine_version}
+    client.versions.create(manifest.datastore, manifest.version_name, **wanted)
