@@ -51,3 +51,16 @@ def test_each_instance_has_a_door_of_its_own_that_goes_with_it(lab: Lab) -> None
     provider.destroy_port(port.handle)
     assert not list(network.security_groups(name="guarded", project_id=lab.project))
     assert list(network.security_groups(name="other", project_id=lab.project))
+
+
+def test_tags_stand_for_the_newest_image_that_can_be_used(lab: Lab, provider: OpenStackProvider) -> None:
+    older, newer = (lab.guest_image(number, MANIFEST) for number in (1, 2))
+    older, newer = sorted((older, newer), key=lambda ref: str(lab.mine.image.get_image(ref).created_at))
+    for ref, tags in ((older, ("toy", "stable")), (newer, ("toy", "stable", "more"))):
+        for tag in tags:
+            lab.mine.image.add_tag(ref, tag)
+    assert provider.newest_image(["toy", "stable"]) == newer
+    assert provider.newest_image(["toy", "beta"]) is None
+    lab.admin.image.deactivate_image(newer)
+    assert provider.newest_image(["toy", "stable"]) == older
+    lab.admin.image.reactivate_image(newer)

@@ -32,7 +32,7 @@ IMAGE_MANIFEST = "etc/instar/image.json"
 NETWORK_DATA = "etc/instar/network_data.json"
 """Of a standby that is given a card: what to make of it, in the format of OpenStack's `network_data.json`."""
 CARD_AWAITED = "run/instar-card-awaited"
-"""There while the machine's boot program waits for that card."""
+"""There once the machine's boot program waits for that card."""
 
 
 TextOrderingPolicy = Literal["rebuild", "block", "warn"]

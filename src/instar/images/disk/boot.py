@@ -23,7 +23,7 @@ LEASE = "/usr/lib/instar/lease"
 COMING = "/etc/instar/network_data.json"
 """Of a standby: the network of the card that it is to be given, as a config drive would tell it."""
 AWAITED = Path("/run/instar-card-awaited")
-"""There while that card is waited for: the agent says that it is a standby only then."""
+"""There once that card is waited for: without it the agent does not say that it is a standby."""
 SYSTEM = Path("/sys/class/net")
 RTMGRP_LINK = 1
 PATIENCE = 30.0
