@@ -6,7 +6,7 @@ from alembic.runtime.migration import MigrationContext
 
 from instar.control.store import schema
 from instar.control.store.session import Store
-from instar.control.store.tables import Base
+from instar.control.store.tables import Base, Datastore, DatastoreVersion
 from instar.wire.errors import InstarError
 
 
@@ -23,6 +23,26 @@ def test_migrations_make_what_the_tables_say_and_can_be_taken_back(record_store_
     assert schema.current(store) is None
     schema.upgrade(store)
     assert schema.current(store) == schema.head()
+    store.close()
+
+
+def test_a_version_that_had_an_image_and_tags_keeps_the_image(record_store_url: str) -> None:
+    store = Store(record_store_url)
+    schema.upgrade(store, "0003")
+    kept = {"both": ("sha256:a", ["x"]), "tags": (None, ["x"])}
+    with store.begin() as session:
+        session.add(Datastore(id="d", name="postgresql", created=0.0))
+        for name, (image, tags) in kept.items():
+            session.add(
+                DatastoreVersion(
+                    id=name, datastore_id="d", name=name, number="17", manager="postgresql", image=image,
+                    image_tags=tags, packages=[], active=True, created=0.0,
+                )
+            )  # fmt: skip
+    schema.upgrade(store)
+    with store.read() as session:
+        found = {row.id: (row.image, row.image_tags) for row in session.query(DatastoreVersion)}
+    assert found == {"both": ("sha256:a", []), "tags": (None, ["x"])}
     store.close()
 
 
